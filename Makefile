@@ -1,0 +1,58 @@
+# Every target goes through the environment that requirements/setup.sh makes; nothing has to be activated.
+
+VENV   ?= .venv
+OUTPUT = demo
+DATA   =
+ARGS   =
+export VENV OUTPUT DATA
+
+SETUP = sh requirements/setup.sh
+BIN   = $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-unit lint bench-local lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup:  ## make the environment, nothing else
+	@$(SETUP)
+
+demo:  ## run the pipeline: DATA=digits|mnist|FOLDER OUTPUT=demo ARGS='--set key=value'
+	@$(SETUP)
+	@"$(BIN)/tfx-mobile" run --output "$$OUTPUT" $${DATA:+--data "$$DATA"} $(ARGS)
+
+test: lint  ## checks and all tests, real pipeline runs included
+	@"$(BIN)/python" -m pytest -q $(ARGS)
+
+test-unit:  ## the tests that take seconds
+	@$(SETUP) --dev
+	@"$(BIN)/python" -m pytest -q tests/unit $(ARGS)
+
+lint:  ## ruff and mypy
+	@$(SETUP) --dev
+	@"$(BIN)/ruff" check --quiet .
+	@"$(BIN)/ruff" format --check --quiet .
+	@"$(BIN)/python" -m mypy --no-error-summary
+
+bench-local:  ## our pipeline beside upstream's MNIST example
+	@$(SETUP) --dev
+	@"$(BIN)/python" benchmarks/local.py $(ARGS)
+
+clean:  ## remove what `make demo` and the tools wrote, keep the environment
+	rm -rf -- demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# Locks keep their pins unless an input changed: `make lock ARGS=--upgrade` takes newer releases.
+# A dev lock is its runtime lock plus dev.in, so `--dev` only ever adds.
+COMPILE = "$(abspath $(BIN))/uv" pip compile --quiet --generate-hashes --no-annotate --no-header --excludes excludes.txt $(ARGS)
+LEGACY  = --python-version 3.10 --python-platform x86_64-manylinux_2_28
+CURRENT = --python-version 3.12 --python-platform x86_64-manylinux_2_39
+
+lock:  ## resolve requirements/*.in again
+	@$(SETUP) --dev
+	cd requirements && $(COMPILE) $(LEGACY)  legacy.in  -o legacy.txt
+	cd requirements && $(COMPILE) $(CURRENT) current.in -o current.txt
+	cd requirements && $(COMPILE) $(LEGACY)  legacy.in  dev.in -c legacy.txt  -o legacy-dev.txt
+	cd requirements && $(COMPILE) $(CURRENT) current.in dev.in -c current.txt -o current-dev.txt
+	cd requirements && $(COMPILE) $(LEGACY)  build.in -o build.txt
+	cd requirements && $(COMPILE) --python-version 3.8 --python-platform x86_64-manylinux_2_28 bootstrap.in -o bootstrap.txt
