@@ -236,7 +236,7 @@ export UV_CACHE_DIR="$cache"
 
 cd -- "$root"
 if [ "$usable" = no ]; then
-    say "making $venv: 0.7 GB to download, 2.5 GB on disk, one to five minutes"
+    say "making $venv: 0.7 GB to download, 3 GB on disk, one to five minutes"
     find "$venv" -mindepth 1 -maxdepth 1 ! -name "${stamp##*/}" -exec rm -rf {} +
     run "Making the environment" "$python" -I -m venv "$venv"
     run "Installing uv" "$venv/bin/python" -I -m pip install --quiet --no-deps --only-binary :all: \
