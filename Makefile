@@ -8,6 +8,7 @@ export VENV OUTPUT DATA
 
 SETUP = sh requirements/setup.sh
 BIN   = $(VENV)/bin
+PACKAGES = $(wildcard modules pipelines kubeflow cli)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-unit lint bench-local lock clean
@@ -33,7 +34,7 @@ lint:  ## ruff and mypy
 	@$(SETUP) --dev
 	@"$(BIN)/ruff" check --quiet .
 	@"$(BIN)/ruff" format --check --quiet .
-	@"$(BIN)/python" -m mypy --no-error-summary
+	@"$(BIN)/python" -m mypy --no-error-summary $(PACKAGES:%=-p %)
 
 bench-local:  ## our pipeline beside upstream's MNIST example
 	@$(SETUP) --dev
