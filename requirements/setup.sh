@@ -159,14 +159,15 @@ choose() {
 if [ "$only_print" = yes ]; then choose; say "$choice"; exit 0; fi
 
 # One set-up of a checkout at a time. A killed one leaves its installer running and holding the lock.
-if [ -d "$venv" ] && command -v flock >/dev/null; then
+if command -v flock >/dev/null; then
     exec 9<"$locks/setup.sh"
     flock -n 9 || { say "waiting for another set-up of this checkout"; flock 9; }
 fi
 
 # The stamp is written last, so an environment without a whole stamp is half-made. It names the directory,
 # because an environment does not survive being moved, and the hash of all that it was made from.
-hash=$(cat "$locks"/*.txt "$root/pyproject.toml" | sha256sum)
+hash=$(cd -- "$locks" && cat bootstrap.txt build.txt current.txt current-dev.txt legacy.txt legacy-dev.txt \
+    ../pyproject.toml | sha256sum)
 hash=${hash%% *}
 had_venv='' had_dev='' had_hash='' had_stack='' had_python='' had_choice=''
 if [ -f "$stamp" ]; then
@@ -202,15 +203,8 @@ run() {
     die 1 "$what failed, for the reason above; run this again once it is mended (whole log: $log)."
 }
 uv() { "$venv/bin/uv" --quiet "$@"; }
+cd -- "$root"
 
-# Megabytes free where $1 is or would be.
-free_mb() {
-    dir=$1
-    while [ ! -d "$dir" ]; do dir=$(dirname -- "$dir"); done
-    df -Pk -- "$dir" | awk 'NR == 2 { print int($4 / 1024) }'
-}
-
-cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/uv}
 if [ "$usable" = no ]; then
     # pyfarmhash, deep inside TFX, ships as source only.
     compiler=${CXX:-$cxx}
@@ -219,31 +213,29 @@ if [ "$usable" = no ]; then
             die 3 "No C++ compiler was found and a part of TFX is built from source: install one (Debian, Ubuntu: apt-get install g++), then run this again."
         export CC=gcc CXX=g++
     fi
-    free=$(free_mb "$venv")
-    [ "$free" -ge 4000 ] || die 3 "The environment needs 4 GB and $free MB are free at $venv: make room or set VENV=DIR to a place with more."
-
-    [ ! -d "$venv" ] || [ -f "$stamp" ] || [ -z "$(ls -A -- "$venv")" ] ||
-        die 3 "$venv exists and this script did not make it: remove it, or set VENV=DIR to another place."
     mkdir -p -- "$venv" 2>/dev/null && [ -w "$venv" ] ||
         die 3 "Cannot write to $venv: set VENV=DIR to a place you may write to."
-fi
-
-echo building >"$stamp"
-if ! mkdir -p -- "$cache" 2>/dev/null || [ ! -w "$cache" ]; then
-    cache=$venv/cache
-fi
-export UV_CACHE_DIR="$cache"
-
-cd -- "$root"
-if [ "$usable" = no ]; then
-    say "making $venv: 0.7 GB to download, 3 GB on disk, one to five minutes"
+    [ -f "$stamp" ] || [ -z "$(ls -A -- "$venv")" ] ||
+        die 3 "$venv exists and this script did not make it: remove it, or set VENV=DIR to another place."
+    echo building >"$stamp"
     find "$venv" -mindepth 1 -maxdepth 1 ! -name "${stamp##*/}" -exec rm -rf {} +
+    free=$(df -Pk -- "$venv" | awk 'NR == 2 { print int($4 / 1024) }')
+    [ "$free" -ge 4000 ] ||
+        die 3 "The environment needs 4 GB and $free MB are free at $venv: make room or set VENV=DIR to a place with more."
+    say "making $venv: 0.7 GB to download, 3 GB on disk, one to five minutes"
     run "Making the environment" "$python" -I -m venv "$venv"
     run "Installing uv" "$venv/bin/python" -I -m pip install --quiet --no-deps --only-binary :all: \
         --require-hashes -r requirements/bootstrap.txt
 else
     say "updating $venv"
+    echo building >"$stamp"
 fi
+
+cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/uv}
+if ! mkdir -p -- "$cache" 2>/dev/null || [ ! -w "$cache" ]; then
+    cache=$venv/cache
+fi
+export UV_CACHE_DIR="$cache"
 # uv does not read pip's configuration; a host that only reaches a mirror has it there.
 if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
     index=${PIP_INDEX_URL:-$("$venv/bin/python" -I -m pip config get global.index-url 2>/dev/null || :)}
