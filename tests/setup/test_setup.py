@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = """
-    awk cat chmod cp date df dirname find flock grep ls mkdir mktemp mv rm sed sha256sum sh tail timeout
-    true
+    awk cat chmod cp date df dirname find flock grep ls mkdir mktemp mv rm sed sha256sum sh tail
+    timeout true
 """
 
 # Answers the probe; makes an environment with itself in it; "installs" a uv that records its calls.
