@@ -84,6 +84,7 @@ EOF
 
 # fetch_python VERSION: the last resort, an interpreter from uv. Bounded, for hosts without a network.
 fetch_python() {
+    say "no suitable Python here: trying to download $1 with uv, four minutes at most"
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     uv=$(command -v uv) || {
@@ -95,7 +96,6 @@ fetch_python() {
         done
     }
     [ -x "$uv" ] || return 1
-    say "no suitable Python here: trying to download $1 with uv, three minutes at most"
     UV_PYTHON_INSTALL_BIN=0 UV_HTTP_RETRIES=1 timeout 180 "$uv" python install --quiet "$1" >/dev/null 2>&1 &&
         find_python "$1"
 }
