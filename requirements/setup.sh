@@ -222,7 +222,7 @@ if [ "$usable" = no ]; then
     free=$(df -Pk -- "$venv" | awk 'NR == 2 { print int($4 / 1024) }')
     [ "$free" -ge 4000 ] ||
         die 3 "The environment needs 4 GB and $free MB are free at $venv: make room or set VENV=DIR to a place with more."
-    say "making $venv: 0.7 GB to download, 3 GB on disk, one to five minutes"
+    say "making $venv: up to 0.7 GB to download, 3 GB on disk, one to five minutes"
     run "Making the environment" "$python" -I -m venv "$venv"
     run "Installing uv" "$venv/bin/python" -I -m pip install --quiet --no-deps --only-binary :all: \
         --require-hashes -r requirements/bootstrap.txt
