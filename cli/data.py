@@ -1,0 +1,42 @@
+"""`tfx-mobile data`: examples as TFRecords with a manifest."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option(
+    "--source",
+    default="auto",
+    show_default=True,
+    help="digits, mnist, auto, or a directory of TFRecords, IDX files or images.",
+)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Directory for train/, eval/ and manifest.json.",
+)
+@click.option(
+    "--eval-fraction",
+    default=0.2,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Part kept for evaluation where the source has no split of its own.",
+)
+def data(source: str, output: Path, eval_fraction: float) -> None:
+    """Write a dataset of TFRecords with a manifest.
+
+    \b
+    tfx-mobile data --source digits --output dataset
+    tfx-mobile data --source ~/my-images --output dataset
+    tfx-mobile run --output demo --data dataset
+    """
+    from pipelines.data import prepare
+
+    manifest, how = prepare.prepare(source, output, eval_fraction)
+    click.echo(
+        f"{output}: {how}; {manifest.count(prepare.TRAIN):,} examples for training, "
+        f"{manifest.count(prepare.EVAL):,} for evaluation, fingerprint {manifest.fingerprint[:12]}"
+    )

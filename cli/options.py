@@ -1,0 +1,40 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def settings_options(command: Command) -> Command:
+    """`--settings FILE` and `--set KEY=VALUE`."""
+    command = click.option(
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Change one setting, e.g. training.steps=300; may be repeated.",
+    )(command)
+    return click.option(
+        "--settings",
+        "settings_file",
+        type=click.Path(path_type=Path),
+        help="A YAML file of settings.",
+    )(command)
+
+
+class SettingsHelp(click.Command):
+    """A command whose help ends with every setting and its default."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the settings after the options."""
+        from pipelines import settings
+
+        with formatter.section("Settings"):
+            formatter.write_dl(
+                [(f"{name}={default}", text) for name, default, text in settings.describe()]
+            )
+        super().format_epilog(ctx, formatter)

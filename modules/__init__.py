@@ -1,0 +1,12 @@
+"""What the pipeline's components load: features, model, training and the two exports.
+
+The components name these modules by dotted path (`modules.lite.run_fn`), so nothing here is
+imported where a pipeline is only composed or compiled.
+"""
+
+import os
+
+# TFLiteConverter aborts the whole process on a SavedModel written by Keras 3 with TensorFlow 2.16
+# (LLVM "missing attribute 'value'"). tf-keras works on both stacks, and TensorFlow reads this
+# variable once, at its first import.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")

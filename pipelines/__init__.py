@@ -1,0 +1,1 @@
+"""What runs: typed settings, data, the DAG with its branches, the local runner, the report."""

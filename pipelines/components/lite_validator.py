@@ -1,0 +1,113 @@
+"""Lite validation: a TFLite model loads, takes the features, runs, and keeps its budgets.
+
+TFX's InfraValidator starts a model server, which TFLite models do not have; this one answers the
+same question on the device format and gives the same `InfraBlessing` to the Pusher.
+"""
+
+import json
+import os
+from typing import Any
+
+from tfx import types
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.base.base_executor import BaseExecutor
+from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
+from tfx.types import artifact_utils, standard_artifacts
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+from tfx.utils import path_utils
+
+from pipelines.components.names import VERDICT
+
+_BLESSED = "blessed"
+
+
+class Executor(BaseExecutor):
+    """Blesses a TFLite model that runs on evaluation examples within its budgets."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[types.Artifact]],
+        output_dict: dict[str, list[types.Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Writes the blessing and its verdict.
+
+        Raises:
+          modules.lite.ContractError: An input of the model has no feature of its name. That is
+            an error, not a refusal: the Evaluator would judge the model on made-up values.
+        """
+        from modules import features, lite
+        from pipelines.report import predictors
+
+        model_dir = path_utils.serving_model_path(
+            artifact_utils.get_single_uri(input_dict["model"])
+        )
+        examples = predictors.read_examples(
+            artifact_utils.get_split_uri(input_dict["examples"], "eval"), limit=256
+        )
+        lite.check_inputs(os.path.join(model_dir, lite.FILENAME), {features.IMAGE})
+        model = predictors.LiteModel(model_dir)
+        model.logits(examples)
+        latency = predictors.latency(model, examples)
+        size = model.bytes()
+        failures = []
+        max_bytes = exec_properties.get("max_bytes")
+        if max_bytes and size > max_bytes:
+            failures.append(f"model_bytes is {size:,}, {size - max_bytes:,} above {max_bytes:,}")
+        max_latency = exec_properties.get("max_latency_us")
+        if max_latency and latency.p50 > max_latency:
+            failures.append(
+                f"latency_us is {latency.p50:.1f}, {latency.p50 - max_latency:.1f} above "
+                f"{max_latency:g}"
+            )
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        verdict = {"model_bytes": size, "latency_us": latency.p50, "failures": failures}
+        with open(os.path.join(blessing.uri, VERDICT), "w") as stream:
+            json.dump(verdict, stream)
+        blessing.set_int_custom_property(_BLESSED, int(not failures))
+
+
+class Spec(ComponentSpec):
+    """A TFLite model and examples in, an infra blessing out."""
+
+    PARAMETERS = {
+        "max_bytes": ExecutionParameter(type=int, optional=True),
+        "max_latency_us": ExecutionParameter(type=float, optional=True),
+    }
+    INPUTS = {
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+    }
+    OUTPUTS = {"blessing": ChannelParameter(type=standard_artifacts.InfraBlessing)}
+
+
+class LiteValidator(BaseComponent):
+    """Gives an `InfraBlessing` to a TFLite model."""
+
+    SPEC_CLASS = Spec
+    EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        model: types.BaseChannel,
+        examples: types.BaseChannel,
+        max_bytes: int | None,
+        max_latency_us: float | None,
+    ) -> None:
+        """Validates on the `eval` split.
+
+        Args:
+          model: A `Model` whose serving directory holds a file `tflite`.
+          examples: Raw examples with a split `eval`.
+          max_bytes: Largest file; None for any.
+          max_latency_us: Largest median time for one example; None for any.
+        """
+        super().__init__(
+            Spec(
+                model=model,
+                examples=examples,
+                max_bytes=max_bytes,
+                max_latency_us=max_latency_us,
+                blessing=types.Channel(type=standard_artifacts.InfraBlessing),
+            )
+        )

@@ -1,0 +1,160 @@
+"""The DAG: shared data components, then Trainer, Evaluator and Pusher for each branch.
+
+    ImportExampleGen -> StatisticsGen -> SchemaGen -> ExampleValidator
+                     -> Transform -> trainer-keras -> evaluator-keras -> pusher-keras
+                                  -> trainer-lite -> validator-lite -> evaluator-lite -> pusher-lite
+    all models + eval examples + all evaluations -> comparison
+
+Node ids hold only `[a-z0-9-]`: Argo rejects dots and underscores when a run is created.
+"""
+
+import dataclasses
+import os
+
+from tfx.components import (
+    Evaluator,
+    ExampleValidator,
+    ImportExampleGen,
+    SchemaGen,
+    StatisticsGen,
+    Trainer,
+    Transform,
+)
+from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
+from tfx.types.channel import BaseChannel
+
+from pipelines import evaluation
+from pipelines.code import code_fingerprint
+from pipelines.components.comparison import BranchComparison
+from pipelines.components.lite_validator import LiteValidator
+from pipelines.components.pusher import Pusher
+from pipelines.settings import Branch, Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where a pipeline reads and pushes.
+
+    Attributes:
+      examples: Directory of TFRecords, in `train/` and `eval/`.
+      serving: Below it each branch has its own directory of versions.
+    """
+
+    examples: str
+    serving: str
+
+
+def components(settings: Settings, places: Places) -> list[BaseComponent]:
+    """The components of the DAG, in an order that runs."""
+    example_gen = ImportExampleGen(
+        input_base=places.examples,
+        input_config=example_gen_pb2.Input(
+            splits=[
+                example_gen_pb2.Input.Split(name=name, pattern=f"{name}/*")
+                for name in ("train", "eval")
+            ]
+        ),
+    ).with_id("example-gen")
+    examples = example_gen.outputs["examples"]
+    statistics_gen = StatisticsGen(examples=examples).with_id("statistics-gen")
+    schema_gen = SchemaGen(
+        statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True
+    ).with_id("schema-gen")
+    schema = schema_gen.outputs["schema"]
+    example_validator = ExampleValidator(
+        statistics=statistics_gen.outputs["statistics"], schema=schema
+    ).with_id("example-validator")
+    transform = Transform(
+        examples=examples,
+        schema=schema,
+        preprocessing_fn=settings.preprocessing_fn,
+        custom_config={"code": code_fingerprint(settings.preprocessing_fn)},
+        # StatisticsGen has them; Transform would compute its own before and after.
+        disable_statistics=True,
+    ).with_id("transform")
+
+    nodes = {
+        branch.name: _branch_nodes(branch, settings, places, examples, schema, transform)
+        for branch in settings.branches
+    }
+    comparison = BranchComparison(
+        examples=examples,
+        branches=settings.branches,
+        models={name: n.trainer.outputs["model"] for name, n in nodes.items()},
+        evaluations={name: n.evaluator.outputs["evaluation"] for name, n in nodes.items()},
+    ).with_id("comparison")
+    return [
+        example_gen,
+        statistics_gen,
+        schema_gen,
+        example_validator,
+        transform,
+        *(node for n in nodes.values() for node in n.in_order()),
+        comparison,
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class _BranchNodes:
+    trainer: Trainer
+    validator: LiteValidator | None
+    evaluator: Evaluator
+    pusher: Pusher
+
+    def in_order(self) -> list[BaseComponent]:
+        nodes = (self.trainer, self.validator, self.evaluator, self.pusher)
+        return [node for node in nodes if node is not None]
+
+
+def _branch_nodes(
+    branch: Branch,
+    settings: Settings,
+    places: Places,
+    examples: BaseChannel,
+    schema: BaseChannel,
+    transform: Transform,
+) -> _BranchNodes:
+    training = settings.training
+    trainer = Trainer(
+        run_fn=branch.run_fn_path,
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=schema,
+        train_args=trainer_pb2.TrainArgs(num_steps=training.steps),
+        eval_args=trainer_pb2.EvalArgs(num_steps=training.eval_steps),
+        custom_config={
+            "training": training.model_dump(exclude={"steps", "eval_steps"}),
+            "quantization": branch.quantization,
+            "code": code_fingerprint(branch.run_fn_path),
+        },
+    ).with_id(f"trainer-{branch.name}")
+    model = trainer.outputs["model"]
+
+    config = evaluation.eval_config(settings.evaluation.min_accuracy)
+    validator = None
+    if branch.kind == "lite":
+        config = evaluation.lite_eval_config(config)
+        validator = LiteValidator(
+            model=model,
+            examples=examples,
+            max_bytes=branch.max_bytes,
+            max_latency_us=branch.max_latency_us,
+        ).with_id(f"validator-{branch.name}")
+    evaluator = Evaluator(
+        examples=examples, model=model, schema=schema, eval_config=config
+    ).with_id(f"evaluator-{branch.name}")
+    if validator:
+        # It refuses a model whose inputs match no feature, which the Evaluator would fill with -1.
+        evaluator.add_upstream_node(validator)
+    pusher = Pusher(
+        model=model,
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=validator.outputs["blessing"] if validator else None,
+        push_destination=pusher_pb2.PushDestination(
+            filesystem=pusher_pb2.PushDestination.Filesystem(
+                base_directory=os.path.join(places.serving, branch.name)
+            )
+        ),
+    ).with_id(f"pusher-{branch.name}")
+    return _BranchNodes(trainer, validator, evaluator, pusher)

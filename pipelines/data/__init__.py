@@ -1,0 +1,1 @@
+"""Examples in, TFRecords with a manifest out: see `pipelines.data.prepare`."""

@@ -1,0 +1,150 @@
+"""MNIST's IDX files, from a directory or from the official download.
+
+The format (http://yann.lecun.com/exdb/mnist): two zero bytes, a type code (8: unsigned byte), the
+number of dimensions, each dimension as a big-endian int32, then the bytes.
+"""
+
+import gzip
+import hashlib
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.data.examples import Examples, from_bytes
+from pipelines.errors import DataError
+
+MIRRORS = (
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+)
+"""Where the official files are kept today (the download hosts of TensorFlow and PyTorch)."""
+
+SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+"""Of the uncompressed content: gzip files of MNIST differ between mirrors."""
+
+_UNSIGNED_BYTE = 8
+_CONNECT_SECONDS = 3.0
+_READ_SECONDS = 10.0
+
+
+def find(directory: Path) -> list[Path]:
+    """The image files in IDX format in a directory, `train` before `t10k`."""
+    return sorted(directory.glob("*-images-idx3-ubyte*"), reverse=True)
+
+
+def load(directory: Path) -> dict[str, Examples]:
+    """Reads every pair of image and label files, keyed by prefix (`train`, `t10k`).
+
+    Raises:
+      DataError: A file is missing, damaged or inconsistent.
+    """
+    pairs = {}
+    for images_file in find(directory):
+        prefix = images_file.name.split("-images-")[0]
+        labels_files = sorted(directory.glob(f"{prefix}-labels-idx1-ubyte*"))
+        if not labels_files:
+            raise DataError(f"{images_file} has no {prefix}-labels-idx1-ubyte(.gz) beside it")
+        images = parse(_content(images_file), 3, str(images_file))
+        labels = parse(_content(labels_files[0]), 1, str(labels_files[0]))
+        pairs[prefix] = _pair(images, labels, str(images_file))
+    return pairs
+
+
+def download(
+    mirrors: tuple[str, ...] = MIRRORS, checksums: dict[str, str] | None = None
+) -> dict[str, Examples]:
+    """Downloads MNIST, keyed as in `load`.
+
+    Args:
+      mirrors: Base URLs, tried in order; each must answer within seconds.
+      checksums: SHA-256 of the content of each file, `SHA256` unless told.
+
+    Raises:
+      DataError: No mirror has every file with the right content; it says why.
+    """
+    import requests
+
+    checksums = SHA256 if checksums is None else checksums
+    reasons = []
+    for mirror in mirrors:
+        try:
+            with requests.Session() as session:
+                contents = {name: _fetch(session, mirror, name) for name in checksums}
+        except (requests.RequestException, OSError, EOFError, zlib.error) as error:
+            reasons.append(f"{mirror}: {_brief(error)}")
+            continue
+        wrong = [n for n, c in contents.items() if hashlib.sha256(c).hexdigest() != checksums[n]]
+        if wrong:
+            reasons.append(f"{mirror}: {wrong[0]} has another content than the official file")
+            continue
+        return {
+            prefix: _pair(
+                parse(contents[f"{prefix}-images-idx3-ubyte"], 3, mirror),
+                parse(contents[f"{prefix}-labels-idx1-ubyte"], 1, mirror),
+                mirror,
+            )
+            for prefix in ("train", "t10k")
+        }
+    raise DataError(
+        f"MNIST cannot be downloaded ({'; '.join(reasons)}): use --data digits, or the path of a "
+        "directory with its four files"
+    )
+
+
+def parse(content: bytes, dimensions: int, where: str) -> NDArray[np.uint8]:
+    """An array of unsigned bytes with that many dimensions.
+
+    Raises:
+      DataError: Not IDX, another type or number of dimensions, or truncated.
+    """
+    header = 4 + 4 * dimensions
+    if len(content) < header or content[:4] != bytes([0, 0, _UNSIGNED_BYTE, dimensions]):
+        raise DataError(f"{where} is not an IDX file of unsigned bytes in {dimensions} dimensions")
+    shape = struct.unpack(f">{dimensions}I", content[4:header])
+    if len(content) != header + math.prod(shape):
+        raise DataError(
+            f"{where} is truncated: {len(content) - header} bytes of {math.prod(shape)}"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _pair(images: NDArray[np.uint8], labels: NDArray[np.uint8], where: str) -> Examples:
+    if len(images) != len(labels):
+        raise DataError(f"{where} has {len(images)} images and {len(labels)} labels")
+    return from_bytes(images, labels, where)
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise DataError(f"{file} is truncated or not a gzip file: get it again") from None
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error.strerror}") from error
+
+
+def _fetch(session: Any, mirror: str, name: str) -> bytes:
+    response = session.get(f"{mirror}{name}.gz", timeout=(_CONNECT_SECONDS, _READ_SECONDS))
+    response.raise_for_status()
+    return gzip.decompress(response.content)
+
+
+def _brief(error: BaseException) -> str:
+    """The innermost reason: requests and urllib3 wrap it several times."""
+    while True:
+        inner = getattr(error, "reason", None) or next(
+            (a for a in error.args if isinstance(a, BaseException)), None
+        )
+        if not isinstance(inner, BaseException):
+            return str(error).split(": ", 1)[-1] or type(error).__name__
+        error = inner

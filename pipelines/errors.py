@@ -1,0 +1,48 @@
+"""The project's exceptions, each with the exit code its command ends with.
+
+    TfxMobileError                 1  anything else
+    ├── UsageError                 2  wrong usage, settings or input
+    │   ├── SettingsError             an unknown setting or value
+    │   ├── DataError                 examples that cannot be used
+    │   └── OutputError               a directory that cannot be written
+    ├── EnvironmentLacksError      3  the environment lacks something; `doctor` tells what
+    └── GateRefusedError           4  a quality gate refused a model
+
+Every message is one sentence: what is wrong, where, and what to do.
+"""
+
+
+class TfxMobileError(Exception):
+    """Anything a person can be told in one sentence."""
+
+    exit_code = 1
+
+
+class UsageError(TfxMobileError):
+    """Wrong usage, settings or input."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """An unknown setting or value."""
+
+
+class DataError(UsageError):
+    """Examples that cannot be used."""
+
+
+class OutputError(UsageError):
+    """A directory that cannot be written."""
+
+
+class EnvironmentLacksError(TfxMobileError):
+    """The environment lacks something."""
+
+    exit_code = 3
+
+
+class GateRefusedError(TfxMobileError):
+    """The pipeline ran and a quality gate refused a model."""
+
+    exit_code = 4

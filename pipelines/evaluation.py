@@ -1,0 +1,118 @@
+"""What the Evaluator judges, and how its results are read."""
+
+import dataclasses
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+
+from modules import features
+
+ACCURACY = "sparse_categorical_accuracy"
+LOSS = "sparse_categorical_crossentropy"
+COUNT = "example_count"
+CALIBRATION = "expected_calibration_error"
+CONFUSION = "multi_class_confusion_matrix_plot"
+
+
+def eval_config(min_accuracy: float) -> tfma.EvalConfig:
+    """The Keras branch's configuration: metrics overall and per digit, one threshold."""
+    accuracy = tfma.MetricConfig(
+        class_name="SparseCategoricalAccuracy",
+        threshold=tfma.MetricThreshold(
+            value_threshold=tfma.GenericValueThreshold(lower_bound={"value": min_accuracy})
+        ),
+    )
+    return tfma.EvalConfig(
+        model_specs=[tfma.ModelSpec(label_key=features.LABEL, signature_name="serving_default")],
+        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[features.LABEL])],
+        metrics_specs=[
+            tfma.MetricsSpec(
+                metrics=[
+                    accuracy,
+                    tfma.MetricConfig(class_name="ExampleCount"),
+                    tfma.MetricConfig(
+                        class_name="SparseCategoricalCrossentropy", config='{"from_logits": true}'
+                    ),
+                    tfma.MetricConfig(
+                        class_name="ExpectedCalibrationError", module="modules.metrics"
+                    ),
+                    tfma.MetricConfig(class_name="MultiClassConfusionMatrixPlot"),
+                ]
+            )
+        ],
+    )
+
+
+def lite_eval_config(config: tfma.EvalConfig) -> tfma.EvalConfig:
+    """A copy that differs only in telling the Evaluator that the model is a TFLite model."""
+    lite = tfma.EvalConfig()
+    lite.CopyFrom(config)
+    lite.model_specs[0].model_type = "tf_lite"
+    return lite
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+    """One Evaluator's results.
+
+    Attributes:
+      uri: Of the evaluation artifact.
+      metrics: Overall metrics by name.
+      per_class_accuracy: By digit.
+      confusion: `[actual][predicted]` counts.
+      failures: Why the model is not blessed, a sentence each; empty if it is.
+    """
+
+    uri: str
+    metrics: dict[str, float]
+    per_class_accuracy: dict[str, float]
+    confusion: list[list[int]]
+    failures: list[str]
+
+
+def read(uri: str) -> Evaluated:
+    """Reads what an Evaluator wrote, with TFMA's own loaders."""
+    result = tfma.load_eval_result(uri)
+    overall: dict[str, float] = {}
+    per_class: dict[str, float] = {}
+    for slice_key, metrics in result.slicing_metrics:
+        values = {
+            name: value["doubleValue"]
+            for name, value in metrics[""][""].items()
+            if "doubleValue" in value
+        }
+        if not slice_key:
+            overall = values
+        else:
+            per_class[str(slice_key[0][1])] = values[ACCURACY]
+    return Evaluated(
+        uri=uri,
+        metrics=overall,
+        per_class_accuracy=dict(sorted(per_class.items())),
+        confusion=_confusion(result),
+        failures=_failures(uri),
+    )
+
+
+def _confusion(result: Any) -> list[list[int]]:
+    counts = [[0] * features.CLASSES for _ in range(features.CLASSES)]
+    plots = next(plots for slice_key, plots in result.plots if not slice_key)
+    matrix = plots[""][""]["multiClassConfusionMatrixAtThresholds"]["matrices"][0]
+    for entry in matrix["entries"]:
+        # A class or count of 0 is left out of the JSON.
+        actual, predicted = entry.get("actualClassId", 0), entry.get("predictedClassId", 0)
+        counts[actual][predicted] = int(entry.get("numWeightedExamples", 0))
+    return counts
+
+
+def _failures(uri: str) -> list[str]:
+    """Each threshold that was missed, and by how much."""
+    sentences = []
+    for validation in tfma.load_validation_result(uri).metric_validations_per_slice:
+        for failure in validation.failures:
+            value = failure.metric_value.double_value.value
+            bound = failure.metric_threshold.value_threshold.lower_bound.value
+            sentences.append(
+                f"{failure.metric_key.name} is {value:.4f}, {bound - value:.4f} below {bound:g}"
+            )
+    return sentences

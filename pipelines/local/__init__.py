@@ -1,0 +1,1 @@
+"""The pipeline on one machine: a supervising process without TensorFlow, and its worker."""

@@ -1,0 +1,27 @@
+"""How Beam runs on one machine."""
+
+import os
+
+_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+"""Named outright: Beam's default first looks for its Prism runner, a download."""
+
+_PARALLEL_FROM = 200_000
+"""Examples from which several processes pay for their start."""
+
+
+def pipeline_args(workers: int, examples: int) -> list[str]:
+    """Beam's arguments: in this process for small data, several processes for large.
+
+    Args:
+      workers: Processes; 0 decides by size.
+      examples: How many there are.
+    """
+    if workers == 0:
+        workers = (os.cpu_count() or 1) if examples >= _PARALLEL_FROM else 1
+    if workers == 1:
+        return [f"--runner={_RUNNER}"]
+    return [
+        f"--runner={_RUNNER}",
+        "--direct_running_mode=multi_processing",
+        f"--direct_num_workers={workers}",
+    ]

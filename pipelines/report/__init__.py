@@ -1,0 +1,1 @@
+"""How the branches compare: the document, the page and the table."""

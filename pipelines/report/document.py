@@ -1,0 +1,101 @@
+"""The comparison's document: everything that does not depend on the run it came from.
+
+    branches.<name>    {kind, accuracy, loss, calibration_error, examples, per_class_accuracy,
+                        confusion [[actual][predicted]], model_bytes, latency_us, evaluation_uri,
+                        refusals [sentence]}
+    comparison.<name>  {accuracy_delta, ci95, agreement, mcnemar_p,
+                        disagreements [{index, label, keras, other, image}]}
+
+`index` counts the evaluation examples as stored; `image` is a PNG, base64.
+"""
+
+import base64
+import dataclasses
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from modules import features
+from pipelines import evaluation
+from pipelines.report import statistics
+from pipelines.report.predictors import Latency, RawExamples
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What is known of one branch.
+
+    Attributes:
+      kind: `keras` or `lite`.
+      evaluation: Its Evaluator's results.
+      predictions: Predicted classes, `[n]`.
+      model_bytes: Size of the exported model.
+      latency: Of one call.
+    """
+
+    kind: str
+    evaluation: evaluation.Evaluated
+    predictions: NDArray[np.int64]
+    model_bytes: int
+    latency: Latency
+
+
+def compare(
+    examples: RawExamples, measured: Mapping[str, Measured], baseline: str
+) -> dict[str, Any]:
+    """The document, ready for JSON."""
+    base = measured[baseline].predictions
+    return {
+        "branches": {name: _branch(branch) for name, branch in measured.items()},
+        "comparison": {
+            name: {
+                **dataclasses.asdict(statistics.compare(examples.labels, base, branch.predictions)),
+                "disagreements": _disagreements(examples, base, branch.predictions),
+            }
+            for name, branch in measured.items()
+            if name != baseline
+        },
+    }
+
+
+def _branch(branch: Measured) -> dict[str, Any]:
+    metrics = branch.evaluation.metrics
+    return {
+        "kind": branch.kind,
+        "accuracy": metrics[evaluation.ACCURACY],
+        "loss": metrics[evaluation.LOSS],
+        "calibration_error": metrics[evaluation.CALIBRATION],
+        "examples": int(metrics[evaluation.COUNT]),
+        "per_class_accuracy": branch.evaluation.per_class_accuracy,
+        "confusion": branch.evaluation.confusion,
+        "model_bytes": branch.model_bytes,
+        "latency_us": dataclasses.asdict(branch.latency),
+        "evaluation_uri": branch.evaluation.uri,
+        "refusals": branch.evaluation.failures,
+    }
+
+
+def _disagreements(
+    examples: RawExamples, base: NDArray[np.int64], other: NDArray[np.int64]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "index": int(i),
+            "label": int(examples.labels[i]),
+            "keras": int(base[i]),
+            "other": int(other[i]),
+            "image": _png(examples.images[i]),
+        }
+        for i in np.flatnonzero(base != other)
+    ]
+
+
+def _png(image: NDArray[np.float32]) -> str:
+    pixels = np.clip((image + 0.5) * 255, 0, 255).round().astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels.reshape(features.HEIGHT, features.WIDTH)).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,25 @@
+"""The report as one self-contained page: no script, no other file, legible on a phone."""
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pipelines.report import table
+from pipelines.settings import BASELINE
+
+_MAX_IMAGES = 60
+
+
+def render(report: dict[str, Any]) -> str:
+    """HTML of a report as `pipelines.report.build.assemble` makes it."""
+    environment = Environment(
+        loader=PackageLoader("pipelines.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(delta=table.delta, size=table.size)
+    return environment.get_template("report.html.j2").render(
+        report=report, baseline=BASELINE, max_images=_MAX_IMAGES
+    )

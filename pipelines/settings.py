@@ -1,0 +1,250 @@
+"""Typed settings: one YAML file plus `key=value` overrides, every value checked and named.
+
+A settings file holds any part of this, which are the defaults:
+
+    name: mnist
+    data: {source: auto, eval_fraction: 0.2}
+    training: {preset: mlp, steps: 5000, batch_size: 40, learning_rate: 0.0015, seed: 1}
+    evaluation: {min_accuracy: 0.8}
+    branches: [keras, lite]
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from pipelines.errors import SettingsError
+
+BASELINE = "keras"
+"""The branch that every other one is compared with."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Data(_Settings):
+    """Where the examples come from."""
+
+    source: str = Field(
+        "auto",
+        min_length=1,
+        description="digits, mnist, auto (mnist if it can be had within seconds, else digits), or "
+        "a directory of TFRecords, of MNIST's IDX files, or of images in folders 0 to 9",
+    )
+    eval_fraction: float = Field(
+        0.2, gt=0, lt=1, description="part kept for evaluation where the source has no split"
+    )
+
+
+class Training(_Settings):
+    """How both branches are trained."""
+
+    preset: Literal["mlp", "cnn"] = Field("mlp", description="the model: modules/model.py")
+    steps: int = Field(5000, ge=1, description="training steps")
+    eval_steps: int = Field(100, ge=1, description="batches in each check of the validation loss")
+    batch_size: int = Field(40, ge=1, description="examples per step")
+    learning_rate: float = Field(0.0015, gt=0, description="RMSprop's learning rate")
+    decay_rate: float = Field(
+        1.0, gt=0, le=1, description="learning rate decays to this part of itself; 1: constant"
+    )
+    early_stopping_patience: int = Field(
+        0, ge=0, description="checks without improvement before stopping; 0: never"
+    )
+    check_every: int = Field(500, ge=1, description="steps between checks of the validation loss")
+    seed: int = Field(1, ge=0, lt=2**32, description="seed of weights, dropout and order")
+
+
+class Evaluation(_Settings):
+    """The quality gate."""
+
+    min_accuracy: float = Field(
+        0.8, ge=0, le=1, description="a model below this is not blessed, hence not pushed"
+    )
+
+
+class Branch(_Settings):
+    """One way of exporting and judging the model."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")
+    kind: Literal["keras", "lite"]
+    quantization: Literal["none", "dynamic", "float16", "int8"] = "none"
+    run_fn: str = Field("", pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)+)?$")
+    max_bytes: int | None = Field(None, ge=1, description="largest model file, lite only")
+    max_latency_us: float | None = Field(
+        None, gt=0, description="largest median time for one example, lite only"
+    )
+
+    @model_validator(mode="after")
+    def _budgets_are_for_lite(self) -> "Branch":
+        if self.kind == "keras" and (
+            self.quantization != "none" or self.max_bytes or self.max_latency_us
+        ):
+            raise ValueError("quantization, max_bytes and max_latency_us are for kind: lite")
+        return self
+
+    @property
+    def run_fn_path(self) -> str:
+        """Dotted path of the Trainer's `run_fn`."""
+        return self.run_fn or f"modules.{self.kind}.run_fn"
+
+
+PRESET_BRANCHES = {
+    "keras": Branch(name="keras", kind="keras"),
+    "lite": Branch(name="lite", kind="lite"),
+    "lite-dynamic": Branch(name="lite-dynamic", kind="lite", quantization="dynamic"),
+    "lite-float16": Branch(name="lite-float16", kind="lite", quantization="float16"),
+    "lite-int8": Branch(name="lite-int8", kind="lite", quantization="int8"),
+}
+
+
+def _expand_preset(value: Any) -> Any:
+    """A branch given by name alone is a preset; a mapping may refine the preset of its name."""
+    if isinstance(value, str):
+        if value not in PRESET_BRANCHES:
+            raise ValueError(
+                f"no preset is called {value!r}{_closest(value, PRESET_BRANCHES)}; "
+                f"there are {', '.join(PRESET_BRANCHES)}"
+            )
+        return PRESET_BRANCHES[value]
+    if isinstance(value, dict) and value.get("name") in PRESET_BRANCHES:
+        return {**PRESET_BRANCHES[value["name"]].model_dump(), **value}
+    return value
+
+
+class Beam(_Settings):
+    """How the data-processing components run."""
+
+    workers: int = Field(
+        0, ge=0, le=64, description="processes; 0: one for small data, all cores for large"
+    )
+
+
+class Settings(_Settings):
+    """Everything a run depends on."""
+
+    name: str = Field("mnist", pattern=r"^[a-z0-9]([a-z0-9-]{0,55}[a-z0-9])?$")
+    data: Data = Data()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+    branches: tuple[Annotated[Branch, BeforeValidator(_expand_preset)], ...] = (
+        PRESET_BRANCHES["keras"],
+        PRESET_BRANCHES["lite"],
+    )
+    preprocessing_fn: str = Field(
+        "modules.preprocessing.preprocessing_fn", pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
+    )
+    beam: Beam = Beam()
+
+    @model_validator(mode="after")
+    def _branches_are_comparable(self) -> "Settings":
+        names = [branch.name for branch in self.branches]
+        if BASELINE not in names:
+            raise ValueError(f"branches must include {BASELINE!r}, which the others compare with")
+        if len(set(names)) < len(names):
+            raise ValueError("branches must have different names")
+        return self
+
+
+def load(
+    file: Path | None = None, overrides: Iterable[str] = (), source: str | None = None
+) -> Settings:
+    """Reads a settings file and applies overrides in order.
+
+    Args:
+      file: YAML; None for the defaults.
+      overrides: `key=value` with a dotted key (`training.steps=300`); the value is YAML.
+      source: Taken as `data.source`, whatever the file says.
+
+    Raises:
+      SettingsError: Unreadable file, unknown setting, or a value out of range; it names them.
+    """
+    values: Any = {}
+    if file is not None:
+        try:
+            values = yaml.safe_load(file.read_text()) or {}
+        except OSError as error:
+            raise SettingsError(
+                f"cannot read the settings file {file}: {error.strerror}"
+            ) from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{file} is not valid YAML: {' '.join(str(error).split())}"
+            ) from None
+        if not isinstance(values, dict):
+            raise SettingsError(f"{file} must hold settings as 'key: value' lines")
+    for override in overrides:
+        _apply(values, *_parse(override))
+    if source is not None:
+        _apply(values, "data.source", source)
+    return validate(values)
+
+
+def validate(values: dict[str, Any]) -> Settings:
+    """Checks a mapping of settings.
+
+    Raises:
+      SettingsError: Names the first setting that is wrong, and how.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = _known_settings()
+            raise SettingsError(
+                f"unknown setting {path!r}{_closest(path, known)}; "
+                "`tfx-mobile run --help` lists them"
+            ) from None
+        message = first["msg"].removeprefix("Value error, ")
+        got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        raise SettingsError(f"{path}: {message}{got}" if path else f"settings: {message}") from None
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """Every setting as (dotted name, default, description), for help and documentation."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, _Settings):
+            for key, sub in inner.model_fields.items():
+                rows.append((f"{name}.{key}", str(sub.default), sub.description or ""))
+        elif name == "branches":
+            rows.append((name, "[keras, lite]", f"of {', '.join(PRESET_BRANCHES)}, or mappings"))
+        else:
+            rows.append((name, str(field.default), field.description or ""))
+    return rows
+
+
+def _known_settings() -> list[str]:
+    return [name for name, _, _ in describe()]
+
+
+def _closest(word: str, known: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(word, list(known), n=1)
+    return f", did you mean {matches[0]!r}?" if matches else ""
+
+
+def _parse(override: str) -> tuple[str, Any]:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise SettingsError(f"--set takes key=value, got {override!r}")
+    try:
+        return key, yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SettingsError(f"the value of --set {key} is not valid YAML: {text!r}") from None
+
+
+def _apply(values: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        child = values.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise SettingsError(f"unknown setting {key!r}: {parent!r} has no parts")
+        values = child
+    values[last] = value

@@ -1,0 +1,39 @@
+"""Which of the two supported stacks this is."""
+
+import dataclasses
+import importlib.metadata
+import platform
+
+STACKS = {"1.16": "legacy", "1.21": "current"}
+"""By TFX's minor version; see docs/stacks.md."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Stack:
+    """The versions that decide how a run behaves."""
+
+    name: str
+    python: str
+    tfx: str
+    tensorflow: str
+
+
+def version(*packages: str) -> str:
+    """The version of the first of these that is installed, "" if none is."""
+    for package in packages:
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ""
+
+
+def installed() -> Stack:
+    """Reads package metadata; imports nothing."""
+    tfx = version("tfx")
+    return Stack(
+        name=STACKS.get(".".join(tfx.split(".")[:2]), "unknown"),
+        python=platform.python_version(),
+        tfx=tfx,
+        tensorflow=version("tensorflow-cpu", "tensorflow"),
+    )
