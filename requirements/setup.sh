@@ -165,13 +165,10 @@ if command -v flock >/dev/null; then
 fi
 
 # The stamp is written last, so an environment without a whole stamp is half-made. It names the directory,
-# because an environment does not survive being moved, and the hash of all that it was made from.
-hash=$(cd -- "$locks" && cat bootstrap.txt build.txt current.txt current-dev.txt legacy.txt legacy-dev.txt \
-    ../pyproject.toml | sha256sum)
-hash=${hash%% *}
-had_venv='' had_dev='' had_hash='' had_stack='' had_python='' had_choice=''
+# because an environment does not survive being moved, and the hashes of all that it was made from.
+had_venv='' had_dev='' had_locks='' had_project='' had_stack='' had_python='' had_choice=''
 if [ -f "$stamp" ]; then
-    { IFS= read -r had_venv && read -r had_dev && read -r had_hash && read -r had_stack &&
+    { IFS= read -r had_venv && read -r had_dev && read -r had_locks && read -r had_project && read -r had_stack &&
         IFS= read -r had_python && IFS= read -r had_choice; } <"$stamp" || had_choice=
 fi
 usable=no
@@ -184,26 +181,30 @@ else
     [ "$had_stack $had_python" = "$stack $python" ] || usable=no
 fi
 say "$choice"
-if [ "$usable" = yes ]; then
-    [ "$had_hash" != "$hash" ] || { [ "$dev" = yes ] && [ "$had_dev" = no ]; } || exit 0
-    [ "$had_dev" = no ] || dev=yes
-fi
+
+cd -- "$root"
+[ "$usable $had_dev" != "yes yes" ] || dev=yes
+lock=requirements/$stack.txt
+[ "$dev" = no ] || lock=requirements/$stack-dev.txt
+hash() { cat "$@" | sha256sum | cut -c 1-64; }
+now_locks=$(hash requirements/bootstrap.txt requirements/build.txt "$lock")
+now_project=$(hash pyproject.toml)
+[ "$usable $had_locks $had_project" != "yes $now_locks $now_project" ] || exit 0
 
 # ---------------------------------------------------------------- install
 
 started=$(date +%s)
-lock=$locks/$stack.txt
-[ "$dev" = no ] || lock=$locks/$stack-dev.txt
 
-# run WHAT COMMAND...: quiet unless it fails.
+# run WHAT COMMAND...: quiet unless it fails. An update that fails, for want of a network say, has the old
+# stamp back: uv downloads before it touches anything. Only a killed one is made anew.
 run() {
     what=$1; shift
     "$@" >>"$log" 2>&1 </dev/null && return
-    tail -n 30 "$log" >&2
+    [ ! -f "$stamp.old" ] || mv -f -- "$stamp.old" "$stamp"
+    tail -n 15 "$log" >&2
     die 1 "$what failed, for the reason above; run this again once it is mended (whole log: $log)."
 }
 uv() { "$venv/bin/uv" --quiet "$@"; }
-cd -- "$root"
 
 if [ "$usable" = no ]; then
     # pyfarmhash, deep inside TFX, ships as source only.
@@ -224,10 +225,11 @@ if [ "$usable" = no ]; then
         die 3 "The environment needs 4 GB and $free MB are free at $venv: make room or set VENV=DIR to a place with more."
     say "making $venv: up to 0.7 GB to download, 3 GB on disk, one to five minutes"
     run "Making the environment" "$python" -I -m venv "$venv"
-    run "Installing uv" "$venv/bin/python" -I -m pip install --quiet --no-deps --only-binary :all: \
+    run "Installing uv" "$venv/bin/python" -I -m pip install --quiet --retries 2 --no-deps --only-binary :all: \
         --require-hashes -r requirements/bootstrap.txt
 else
     say "updating $venv"
+    cp -- "$stamp" "$stamp.old"
     echo building >"$stamp"
 fi
 
@@ -242,14 +244,18 @@ if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
     [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
 fi
 # No build isolation: source packages are built by the locked setuptools, so nothing comes in without a hash.
-run "Installing setuptools" uv pip install --python "$venv/bin/python" --no-deps --require-hashes -r requirements/build.txt
-run "Installing the packages" uv pip sync --python "$venv/bin/python" --no-build-isolation \
-    --compile-bytecode --require-hashes "$lock"
+if [ "$usable $had_locks" != "yes $now_locks" ]; then
+    run "Installing setuptools" uv pip install --python "$venv/bin/python" --no-deps --require-hashes \
+        -r requirements/build.txt
+    run "Installing the packages" uv pip sync --python "$venv/bin/python" --no-build-isolation \
+        --compile-bytecode --require-hashes "$lock"
+fi
 # Editable as one .pth line (compat): a package directory added later is found without a new set-up.
 run "Installing the project" uv pip install --python "$venv/bin/python" --offline --no-deps --no-build-isolation \
     --config-settings editable_mode=compat --reinstall-package tfx-mobile -e .
 [ "$cache" != "$venv/cache" ] || rm -rf -- "$cache"
 
-printf '%s\n' "$venv" "$dev" "$hash" "$stack" "$python" "$choice" >"$stamp.new"
+printf '%s\n' "$venv" "$dev" "$now_locks" "$now_project" "$stack" "$python" "$choice" >"$stamp.new"
 mv -f -- "$stamp.new" "$stamp"
+rm -f -- "$stamp.old"
 say "ready after $(($(date +%s) - started)) s"

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = """
-    awk cat chmod cp date df dirname find flock grep ls mkdir mktemp mv rm sed sha256sum sh tail
+    awk cat chmod cp cut date df dirname find flock grep ls mkdir mktemp mv rm sed sha256sum sh tail
     timeout true
 """
 
@@ -344,6 +344,34 @@ def test_changed_lock_is_installed(bookworm: Host) -> None:
         lock.write("# changed\n")
     assert "updating" in bookworm.setup().stdout
     assert len(bookworm.setup().stdout.splitlines()) == 1
+
+
+def test_changed_project_touches_no_package(bookworm: Host) -> None:
+    bookworm.python("bin/python3.10", "3.10")
+    bookworm.setup()
+    with (bookworm.checkout / "pyproject.toml").open("a") as project:
+        project.write("# changed\n")
+    assert "updating" in bookworm.setup().stdout
+    assert len(bookworm.setup().stdout.splitlines()) == 1
+    assert bookworm.syncs() == ["legacy.txt"]
+    assert "--offline" in bookworm.uv_calls.read_text().splitlines()[-1]
+
+
+def test_update_that_fails_keeps_what_is_there(bookworm: Host) -> None:
+    bookworm.python("bin/python3.10", "3.10")
+    bookworm.setup()
+    before = bookworm.stamp.read_text()
+    assert bookworm.setup("--dev", UV_SYNC="exit 1").returncode == 1
+    assert bookworm.stamp.read_text() == before
+    assert len(bookworm.setup().stdout.splitlines()) == 1
+
+
+def test_killed_update_is_made_anew(bookworm: Host) -> None:
+    bookworm.python("bin/python3.10", "3.10")
+    bookworm.setup()
+    assert bookworm.setup("--dev", UV_SYNC="kill -9 $PPID").returncode == -9
+    assert "making" in bookworm.setup().stdout
+    assert not bookworm.stamp.with_suffix(".stamp.old").exists()
 
 
 def test_killed_installation_heals(bookworm: Host) -> None:
