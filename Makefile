@@ -45,15 +45,17 @@ clean:  ## remove what `make demo` and the tools wrote, keep the environment
 
 # Locks keep their pins unless an input changed: `make lock ARGS=--upgrade` takes newer releases.
 # A dev lock is its runtime lock plus dev.in, so `--dev` only ever adds.
-COMPILE = "$(abspath $(BIN))/uv" pip compile --quiet --generate-hashes --no-annotate --no-header --excludes excludes.txt $(ARGS)
+COMPILE = "$(BIN)/uv" pip compile --quiet --generate-hashes --no-annotate --no-header \
+          --excludes requirements/excludes.txt $(ARGS)
 LEGACY  = --python-version 3.10 --python-platform x86_64-manylinux_2_28
 CURRENT = --python-version 3.12 --python-platform x86_64-manylinux_2_39
+R       = requirements
 
 lock:  ## resolve requirements/*.in again
 	@$(SETUP) --dev
-	cd requirements && $(COMPILE) $(LEGACY)  legacy.in  -o legacy.txt
-	cd requirements && $(COMPILE) $(CURRENT) current.in -o current.txt
-	cd requirements && $(COMPILE) $(LEGACY)  legacy.in  dev.in -c legacy.txt  -o legacy-dev.txt
-	cd requirements && $(COMPILE) $(CURRENT) current.in dev.in -c current.txt -o current-dev.txt
-	cd requirements && $(COMPILE) $(LEGACY)  build.in -o build.txt
-	cd requirements && $(COMPILE) --python-version 3.8 --python-platform x86_64-manylinux_2_28 bootstrap.in -o bootstrap.txt
+	$(COMPILE) $(LEGACY)  $R/legacy.in  -o $R/legacy.txt
+	$(COMPILE) $(CURRENT) $R/current.in -o $R/current.txt
+	$(COMPILE) $(LEGACY)  $R/legacy.in  $R/dev.in -c $R/legacy.txt  -o $R/legacy-dev.txt
+	$(COMPILE) $(CURRENT) $R/current.in $R/dev.in -c $R/current.txt -o $R/current-dev.txt
+	$(COMPILE) $(LEGACY)  $R/build.in -o $R/build.txt
+	$(COMPILE) --python-version 3.8 --python-platform x86_64-manylinux_2_28 $R/bootstrap.in -o $R/bootstrap.txt
