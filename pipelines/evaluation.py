@@ -16,15 +16,22 @@ CONFUSION = "multi_class_confusion_matrix_plot"
 
 def eval_config(min_accuracy: float) -> tfma.EvalConfig:
     """The Keras branch's configuration: metrics overall and per digit, one threshold."""
+    overall = tfma.SlicingSpec()
     accuracy = tfma.MetricConfig(
         class_name="SparseCategoricalAccuracy",
-        threshold=tfma.MetricThreshold(
-            value_threshold=tfma.GenericValueThreshold(lower_bound={"value": min_accuracy})
-        ),
+        # A plain `threshold` would hold for every digit on its own.
+        per_slice_thresholds=[
+            tfma.PerSliceMetricThreshold(
+                slicing_specs=[overall],
+                threshold=tfma.MetricThreshold(
+                    value_threshold=tfma.GenericValueThreshold(lower_bound={"value": min_accuracy})
+                ),
+            )
+        ],
     )
     return tfma.EvalConfig(
         model_specs=[tfma.ModelSpec(label_key=features.LABEL, signature_name="serving_default")],
-        slicing_specs=[tfma.SlicingSpec(), tfma.SlicingSpec(feature_keys=[features.LABEL])],
+        slicing_specs=[overall, tfma.SlicingSpec(feature_keys=[features.LABEL])],
         metrics_specs=[
             tfma.MetricsSpec(
                 metrics=[
@@ -36,7 +43,11 @@ def eval_config(min_accuracy: float) -> tfma.EvalConfig:
                     tfma.MetricConfig(
                         class_name="ExpectedCalibrationError", module="modules.metrics"
                     ),
-                    tfma.MetricConfig(class_name="MultiClassConfusionMatrixPlot"),
+                    tfma.MetricConfig(
+                        class_name="MultiClassConfusionMatrixPlot",
+                        # The default, 0.0, counts a highest logit below it as no prediction.
+                        config='{"thresholds": [-1e9]}',
+                    ),
                 ]
             )
         ],

@@ -33,9 +33,10 @@ def main() -> None:
     try:
         _run(settings_module.validate(job["settings"]), layout, reporter)
     except Exception as error:
-        traceback.print_exc()
         events.send(_failure(error, reporter.current, layout), stream)
-        stream.flush()
+        with contextlib.suppress(OSError):  # the log's disk may be full
+            traceback.print_exc()
+            sys.stderr.flush()
         # Threads of a failed Beam pipeline may never join.
         os._exit(1)
 
