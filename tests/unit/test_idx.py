@@ -1,0 +1,145 @@
+"""MNIST's IDX files on disk."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from pipelines.data import idx
+from pipelines.errors import DataError
+from tests.unit.idx_files import idx_bytes, write_idx
+
+IMAGES = np.arange(4 * 784, dtype=np.uint32).astype(np.uint8).reshape(4, 28, 28)
+LABELS = np.array([3, 1, 4, 9], np.uint8)
+
+
+@given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=3, max_dims=3, max_side=5)))
+def test_parse_gives_back_what_was_written(array) -> None:
+    parsed = idx.parse(idx_bytes(array), 3, "here")
+    assert parsed.shape == array.shape
+    assert (parsed == array).all()
+
+
+@given(st.integers(0, len(idx_bytes(IMAGES)) - 1))
+def test_parse_refuses_every_truncation(length: int) -> None:
+    with pytest.raises(DataError, match=r"here is (truncated|not an IDX file)"):
+        idx.parse(idx_bytes(IMAGES)[:length], 3, "here")
+
+
+@pytest.mark.parametrize(
+    "magic", [[0, 0, 8, 1], [0, 0, 9, 3], [1, 0, 8, 3], [0, 1, 8, 3], [0x1F, 0x8B, 8, 0]]
+)
+def test_parse_refuses_another_kind_of_file(magic: list[int]) -> None:
+    content = bytes(magic) + idx_bytes(IMAGES)[4:]
+    with pytest.raises(DataError, match="not an IDX file of unsigned bytes in 3 dimensions"):
+        idx.parse(content, 3, "here")
+
+
+def test_parse_refuses_more_than_the_header_says() -> None:
+    with pytest.raises(DataError, match="here"):
+        idx.parse(idx_bytes(LABELS) + b"\0", 1, "here")
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_load(tmp_path: Path, suffix: str) -> None:
+    for prefix, count in (("t10k", 3), ("train", 4)):
+        write_idx(tmp_path / f"{prefix}-images-idx3-ubyte{suffix}", IMAGES[:count])
+        write_idx(tmp_path / f"{prefix}-labels-idx1-ubyte{suffix}", LABELS[:count])
+    loaded = idx.load(tmp_path)
+    assert list(loaded) == ["train", "t10k"]
+    assert loaded["train"].labels.tolist() == [3, 1, 4, 9]
+    assert loaded["t10k"].labels.tolist() == [3, 1, 4]
+    expected = IMAGES.reshape(4, 784) / 255 - 0.5
+    np.testing.assert_allclose(loaded["train"].images, expected, atol=1e-6)
+
+
+def test_compressed_and_plain_files_hold_the_same_examples(tmp_path: Path) -> None:
+    for directory, suffix in (("plain", ""), ("gz", ".gz")):
+        write_idx(tmp_path / directory / f"t10k-images-idx3-ubyte{suffix}", IMAGES)
+        write_idx(tmp_path / directory / f"t10k-labels-idx1-ubyte{suffix}", LABELS)
+    plain, compressed = (idx.load(tmp_path / name)["t10k"] for name in ("plain", "gz"))
+    assert plain.fingerprint() == compressed.fingerprint()
+
+
+def test_one_prefix_alone_is_enough(tmp_path: Path) -> None:
+    write_idx(tmp_path / "t10k-images-idx3-ubyte.gz", IMAGES)
+    write_idx(tmp_path / "t10k-labels-idx1-ubyte.gz", LABELS)
+    assert list(idx.load(tmp_path)) == ["t10k"]
+
+
+def test_missing_labels(tmp_path: Path) -> None:
+    write_idx(tmp_path / "train-images-idx3-ubyte", IMAGES)
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte has no train-labels-idx1-ubyte"):
+        idx.load(tmp_path)
+
+
+def test_mismatched_counts(tmp_path: Path) -> None:
+    write_idx(tmp_path / "train-images-idx3-ubyte", IMAGES)
+    write_idx(tmp_path / "train-labels-idx1-ubyte", LABELS[:3])
+    with pytest.raises(DataError, match="4 images and 3 labels"):
+        idx.load(tmp_path)
+
+
+def test_images_of_another_size(tmp_path: Path) -> None:
+    write_idx(tmp_path / "train-images-idx3-ubyte", IMAGES[:, :27, :27])
+    write_idx(tmp_path / "train-labels-idx1-ubyte", LABELS)
+    with pytest.raises(DataError, match="images of 27x27 pixels, and 28x28"):
+        idx.load(tmp_path)
+
+
+def test_label_out_of_range(tmp_path: Path) -> None:
+    write_idx(tmp_path / "train-images-idx3-ubyte", IMAGES)
+    write_idx(tmp_path / "train-labels-idx1-ubyte", LABELS + 1)
+    with pytest.raises(DataError, match="has the label 10"):
+        idx.load(tmp_path)
+
+
+def test_no_images_at_all(tmp_path: Path) -> None:
+    write_idx(tmp_path / "train-images-idx3-ubyte", IMAGES[:0])
+    write_idx(tmp_path / "train-labels-idx1-ubyte", LABELS[:0])
+    with pytest.raises(DataError, match="holds no examples"):
+        idx.load(tmp_path)
+
+
+def test_labels_in_the_place_of_images(tmp_path: Path) -> None:
+    write_idx(tmp_path / "train-images-idx3-ubyte", LABELS)
+    write_idx(tmp_path / "train-labels-idx1-ubyte", LABELS)
+    with pytest.raises(DataError, match="not an IDX file of unsigned bytes in 3 dimensions"):
+        idx.load(tmp_path)
+
+
+COMPRESSED = gzip.compress(idx_bytes(IMAGES))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        COMPRESSED[:1],
+        COMPRESSED[:15],
+        COMPRESSED[: len(COMPRESSED) // 2],
+        COMPRESSED[:-4],
+        COMPRESSED[:-8] + b"\0" * 8,
+        idx_bytes(IMAGES),
+        b"<html>not here</html>",
+    ],
+)
+def test_damaged_gzip_file_is_named(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "train-images-idx3-ubyte.gz"
+    file.write_bytes(content)
+    write_idx(tmp_path / "train-labels-idx1-ubyte", LABELS)
+    with pytest.raises(DataError) as caught:
+        idx.load(tmp_path)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte").mkdir()
+    write_idx(tmp_path / "train-labels-idx1-ubyte", LABELS)
+    with pytest.raises(DataError, match=r"cannot read .*train-images-idx3-ubyte"):
+        idx.load(tmp_path)
