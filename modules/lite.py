@@ -66,7 +66,13 @@ def save(trained: training.Trained, saved_model_dir: str) -> None:
 def rewrite(saved_model_dir: str, serving_model_dir: str, **options: Any) -> None:
     """Converts a SavedModel with TFX's `TFLiteRewriter`; `options` are its constructor's."""
     tflite_rewriter = rewriter_factory.create_rewriter(
-        rewriter_factory.TFLITE_REWRITER, name="tflite_rewriter", filename=FILENAME, **options
+        rewriter_factory.TFLITE_REWRITER,
+        name="tflite_rewriter",
+        filename=FILENAME,
+        # TFLite reads no asset files, and the directory is to hold the model alone.
+        copy_assets=False,
+        copy_assets_extra=False,
+        **options,
     )
     tflite_rewriter.perform_rewrite(
         rewriter.ModelDescription(rewriter.ModelType.SAVED_MODEL, saved_model_dir),

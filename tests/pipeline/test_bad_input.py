@@ -1,0 +1,157 @@
+"""Bad input: exit code 2, one clear sentence, nothing half-written; and the mended input runs."""
+
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from modules import features
+from tests.pipeline.conftest import run, steps
+
+pytestmark = pytest.mark.e2e
+
+
+def write_records(file, count=60, pixels=784, image=None, label=None):
+    """TFRecords as a person might bring them: one file, no splits, no compression."""
+    rng = np.random.default_rng(0)
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for i in range(count):
+            values = rng.uniform(-0.5, 0.5, pixels) if image is None else image
+            feature = {
+                features.IMAGE: tf.train.Feature(float_list=tf.train.FloatList(value=values)),
+                features.LABEL: tf.train.Feature(
+                    int64_list=tf.train.Int64List(value=[i % 10 if label is None else label])
+                ),
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=feature))
+            writer.write(example.SerializeToString())
+
+
+def truncate(file):
+    write_records(file)
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+BAD_DATA = {
+    "no data": (lambda file: None, "holds no data"),
+    "truncated": (truncate, "is truncated or not a TFRecord file"),
+    "not TFRecords": (lambda file: file.write_bytes(b"hello" * 99), "not a TFRecord file"),
+    "another size": (lambda file: write_records(file, pixels=32 * 32), "has 1024 values"),
+    "a label of 10": (lambda file: write_records(file, label=10), "has the label 10"),
+    "NaN": (lambda file: write_records(file, image=[np.nan] * 784), "not numbers (NaN"),
+}
+
+
+@pytest.mark.parametrize(("write", "sentence"), BAD_DATA.values(), ids=BAD_DATA.keys())
+def test_data(tmp_path, write, sentence):
+    data = tmp_path / "data"
+    data.mkdir()
+    write(data / "train.tfrecord")
+    made = run(tmp_path / "out", "--data", str(data))
+    assert made.completed.returncode == 2
+    assert sentence in made.completed.stderr
+    assert str(data) in made.completed.stderr
+    assert len(made.completed.stderr.strip().splitlines()) == 1
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"run.log", ".lock"}
+
+
+def test_mended_data_runs_after_bad(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    truncate(data / "train.tfrecord")
+    arguments = ["--data", str(data), "--set", "training.steps=20"]
+    assert run(tmp_path / "out", *arguments).completed.returncode == 2
+    write_records(data / "train.tfrecord")
+    made = run(tmp_path / "out", *arguments)
+    # Noise cannot be learnt: the gate refuses, and that is the right end.
+    assert made.completed.returncode == 4, made.completed.stderr
+    assert made.report["dataset"]["train_examples"] == 48
+    assert made.report["comparison"]["lite"]["agreement"] == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ("training.step=3", "unknown setting 'training.step', did you mean 'training.steps'?"),
+        ("training.steps=0", "training.steps: "),
+        ("training.preset=vgg", "training.preset: "),
+        ("branches=[lite]", "branches must include 'keras'"),
+    ],
+)
+def test_setting(tmp_path, setting, sentence):
+    made = run(tmp_path / "out", "--data", "digits", "--set", setting)
+    assert made.completed.returncode == 2
+    assert sentence in made.completed.stderr
+    assert len(made.completed.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_output_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("not a directory")
+    made = run(tmp_path / "file" / "out", "--data", "digits")
+    assert made.completed.returncode == 2
+    assert "cannot write to the output directory" in made.completed.stderr
+    assert len(made.completed.stderr.strip().splitlines()) == 1
+
+
+def test_own_modules(tmp_path):
+    """A module without `run_fn`, then one whose TFLite input matches no feature, then none such."""
+    (tmp_path / "without.py").write_text("steps = 1\n")
+    (tmp_path / "misnamed.py").write_text(
+        textwrap.dedent(
+            """
+            import tempfile
+            import tensorflow as tf
+            from modules import features, lite, training
+
+
+            def run_fn(fn_args):
+                trained = training.train(fn_args)
+                model, transform = trained.model, trained.transform.transform_features_layer()
+                model.transform = transform
+
+                @tf.function(input_signature=[tf.TensorSpec([None, 784], name="pixels")])
+                def serve(pixels):
+                    return model(transform({features.IMAGE: pixels})["image_floats_xf"])
+
+                with tempfile.TemporaryDirectory() as directory:
+                    training.save(model, directory, serve)
+                    lite.rewrite(directory, fn_args.serving_model_dir)
+            """
+        )
+    )
+    for module, sentence in [
+        ("without", "the module 'without' has no function 'run_fn'"),
+        ("missing", "there is no module 'missing'"),
+        ("misnamed", "the TFLite model's input 'pixels' matches no feature"),
+    ]:
+        made = run(
+            tmp_path / "out",
+            *("--data", "digits", "--set", "training.steps=20"),
+            *("--set", f"branches=[keras, {{name: lite, run_fn: {module}.run_fn}}]"),
+            cwd=tmp_path,
+        )
+        assert made.completed.returncode == 2
+        assert sentence in made.completed.stderr
+        assert len(made.completed.stderr.strip().splitlines()) == 1
+        assert not made.layout.report_json.exists()
+    assert not (made.layout.serving / "lite").exists()
+
+    mended = run(tmp_path / "out", "--data", "digits", "--set", "training.steps=20", cwd=tmp_path)
+    assert mended.completed.returncode in {0, 4}, mended.completed.stderr
+    assert steps(mended.completed.stdout)["trainer-keras"] == "cached"
+
+
+def test_budgets_refuse_a_model(digits_run):
+    made = run(
+        digits_run.layout.root,
+        *digits_run.arguments[2:],
+        *("--set", "branches=[keras, {name: lite, max_bytes: 100_000}]"),
+    )
+    assert made.completed.returncode == 4
+    size = made.report["branches"]["lite"]["model_bytes"]
+    sentence = f"model_bytes is {size:,}, {size - 100_000:,} above 100,000"
+    assert f"lite was not pushed: {sentence}" in made.completed.stderr
+    assert made.report["branches"]["keras"]["blessed"] is True
+    assert made.report["branches"]["lite"]["pushed_uri"] is None

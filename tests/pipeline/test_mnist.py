@@ -1,0 +1,39 @@
+"""Real MNIST images: the figures that the presets promise, on 8,000 / 2,000 of them."""
+
+import pytest
+
+from tests.pipeline.conftest import run
+
+pytestmark = pytest.mark.e2e
+
+# 2,000 steps of 40 are ten passes over 8,000 images.
+TEN_EPOCHS = ["--set", "training.steps=2000", "--set", "training.batch_size=40"]
+
+
+def test_mlp_in_every_export(mnist, tmp_path):
+    branches = "branches=[keras, lite, lite-dynamic, lite-float16, lite-int8]"
+    made = run(tmp_path / "mlp", "--data", str(mnist), *TEN_EPOCHS, "--set", branches)
+    assert made.completed.returncode == 0, made.completed.stderr
+    report = made.report
+    assert report["dataset"]["train_examples"] == 8000
+    assert report["dataset"]["eval_examples"] == 2000
+    assert report["branches"]["keras"]["accuracy"] >= 0.9155
+    assert report["comparison"]["lite"]["agreement"] == 1
+    sizes = {name: branch["model_bytes"] for name, branch in report["branches"].items()}
+    assert sizes["lite"] < 230_000
+    assert sizes["lite-float16"] < 0.55 * sizes["lite"]
+    assert sizes["lite-dynamic"] < 0.3 * sizes["lite"]
+    assert sizes["lite-int8"] < 0.3 * sizes["lite"]
+    for name, compared in report["comparison"].items():
+        assert compared["agreement"] >= 0.995, name
+        assert report["branches"][name]["accuracy"] >= 0.9145, name
+        for item in compared["disagreements"]:
+            assert item["keras"] != item["other"]
+
+
+def test_cnn(mnist, tmp_path):
+    made = run(tmp_path / "cnn", "--data", str(mnist), *TEN_EPOCHS, "--set", "training.preset=cnn")
+    assert made.completed.returncode == 0, made.completed.stderr
+    for branch in made.report["branches"].values():
+        assert branch["accuracy"] >= 0.9625
+    assert made.report["branches"]["lite"]["model_bytes"] < 90_000
