@@ -5,6 +5,9 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
+# TFMA 0.52 lost the names of its configuration at the top level.
+from tensorflow_model_analysis.proto import config_pb2
+
 from modules import features
 
 ACCURACY = "sparse_categorical_accuracy"
@@ -14,36 +17,40 @@ CALIBRATION = "expected_calibration_error"
 CONFUSION = "multi_class_confusion_matrix_plot"
 
 
-def eval_config(min_accuracy: float) -> tfma.EvalConfig:
+def eval_config(min_accuracy: float) -> config_pb2.EvalConfig:
     """The Keras branch's configuration: metrics overall and per digit, one threshold."""
-    overall = tfma.SlicingSpec()
-    accuracy = tfma.MetricConfig(
+    overall = config_pb2.SlicingSpec()
+    accuracy = config_pb2.MetricConfig(
         class_name="SparseCategoricalAccuracy",
         # A plain `threshold` would hold for every digit on its own.
         per_slice_thresholds=[
-            tfma.PerSliceMetricThreshold(
+            config_pb2.PerSliceMetricThreshold(
                 slicing_specs=[overall],
-                threshold=tfma.MetricThreshold(
-                    value_threshold=tfma.GenericValueThreshold(lower_bound={"value": min_accuracy})
+                threshold=config_pb2.MetricThreshold(
+                    value_threshold=config_pb2.GenericValueThreshold(
+                        lower_bound={"value": min_accuracy}
+                    )
                 ),
             )
         ],
     )
-    return tfma.EvalConfig(
-        model_specs=[tfma.ModelSpec(label_key=features.LABEL, signature_name="serving_default")],
-        slicing_specs=[overall, tfma.SlicingSpec(feature_keys=[features.LABEL])],
+    return config_pb2.EvalConfig(
+        model_specs=[
+            config_pb2.ModelSpec(label_key=features.LABEL, signature_name="serving_default")
+        ],
+        slicing_specs=[overall, config_pb2.SlicingSpec(feature_keys=[features.LABEL])],
         metrics_specs=[
-            tfma.MetricsSpec(
+            config_pb2.MetricsSpec(
                 metrics=[
                     accuracy,
-                    tfma.MetricConfig(class_name="ExampleCount"),
-                    tfma.MetricConfig(
+                    config_pb2.MetricConfig(class_name="ExampleCount"),
+                    config_pb2.MetricConfig(
                         class_name="SparseCategoricalCrossentropy", config='{"from_logits": true}'
                     ),
-                    tfma.MetricConfig(
+                    config_pb2.MetricConfig(
                         class_name="ExpectedCalibrationError", module="modules.metrics"
                     ),
-                    tfma.MetricConfig(
+                    config_pb2.MetricConfig(
                         class_name="MultiClassConfusionMatrixPlot",
                         # The default, 0.0, counts a highest logit below it as no prediction.
                         config='{"thresholds": [-1e9]}',
@@ -54,9 +61,9 @@ def eval_config(min_accuracy: float) -> tfma.EvalConfig:
     )
 
 
-def lite_eval_config(config: tfma.EvalConfig) -> tfma.EvalConfig:
+def lite_eval_config(config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
     """A copy that differs only in telling the Evaluator that the model is a TFLite model."""
-    lite = tfma.EvalConfig()
+    lite = config_pb2.EvalConfig()
     lite.CopyFrom(config)
     lite.model_specs[0].model_type = "tf_lite"
     return lite
