@@ -103,4 +103,6 @@ def _check_call(command, arguments):
             assert arguments[0] in command.commands, f"there is no command {arguments[0]}"
             _check_call(command.commands[arguments[0]], arguments[1:])
     elif arguments and arguments != ["--help"]:
-        command.make_context(command.name, arguments)
+        # Without its parent a command would keep another --help than the real one.
+        parent = click.Context(pages.main, **pages.main.context_settings)
+        command.make_context(command.name, arguments, parent=parent)
