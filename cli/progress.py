@@ -3,9 +3,18 @@
 import time
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    Progress,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Column
+from rich.text import Text
 
 from pipelines.local import events
 
@@ -13,6 +22,13 @@ from pipelines.local import events
 def console() -> Console:
     """Where results go: standard output."""
     return Console(highlight=False)
+
+
+class _State(SpinnerColumn):
+    """A dot for a step to come, a spinner for the running one, a tick for a finished one."""
+
+    def render(self, task: Task) -> RenderableType:
+        return super().render(task) if task.started else Text("·", style="dim")
 
 
 class Steps:
@@ -23,10 +39,14 @@ class Steps:
         self._tasks: dict[str, TaskID] = {}
         self._started = 0.0
         self._progress = Progress(
-            SpinnerColumn(finished_text="[green]✓[/]"),
-            TextColumn("{task.description}"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]{task.fields[note]}[/]"),
+            _State(finished_text="[green]✓[/]"),
+            TextColumn("{task.description}", table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            TextColumn(
+                "[dim]{task.fields[note]}[/]",
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
+            expand=True,
             console=console,
             disable=not console.is_terminal,
         )

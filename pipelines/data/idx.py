@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import math
 import struct
+import time
 import zlib
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ SHA256 = {
 
 _UNSIGNED_BYTE = 8
 _CONNECT_SECONDS = 3.0
-_READ_SECONDS = 10.0
+_READ_SECONDS = 5.0
+_CHUNK = 1 << 16
 
 
 def find(directory: Path) -> list[Path]:
@@ -61,13 +63,16 @@ def load(directory: Path) -> dict[str, Examples]:
 
 
 def download(
-    mirrors: tuple[str, ...] = MIRRORS, checksums: dict[str, str] | None = None
+    mirrors: tuple[str, ...] | None = None,
+    checksums: dict[str, str] | None = None,
+    seconds: float = 300.0,
 ) -> dict[str, Examples]:
     """Downloads MNIST, keyed as in `load`.
 
     Args:
-      mirrors: Base URLs, tried in order; each must answer within seconds.
+      mirrors: Base URLs, tried in order; `MIRRORS` unless told.
       checksums: SHA-256 of the content of each file, `SHA256` unless told.
+      seconds: For everything; a mirror that does not answer is given up much earlier.
 
     Raises:
       DataError: No mirror has every file with the right content; it says why.
@@ -75,11 +80,12 @@ def download(
     import requests
 
     checksums = SHA256 if checksums is None else checksums
+    deadline = time.monotonic() + seconds
     reasons = []
-    for mirror in mirrors:
+    for mirror in MIRRORS if mirrors is None else mirrors:
         try:
             with requests.Session() as session:
-                contents = {name: _fetch(session, mirror, name) for name in checksums}
+                contents = {name: _fetch(session, mirror, name, deadline) for name in checksums}
         except (requests.RequestException, OSError, EOFError, zlib.error) as error:
             reasons.append(f"{mirror}: {_brief(error)}")
             continue
@@ -133,10 +139,16 @@ def _content(file: Path) -> bytes:
         raise DataError(f"cannot read {file}: {error.strerror}") from error
 
 
-def _fetch(session: Any, mirror: str, name: str) -> bytes:
-    response = session.get(f"{mirror}{name}.gz", timeout=(_CONNECT_SECONDS, _READ_SECONDS))
-    response.raise_for_status()
-    return gzip.decompress(response.content)
+def _fetch(session: Any, mirror: str, name: str, deadline: float) -> bytes:
+    chunks = []
+    timeout = (_CONNECT_SECONDS, _READ_SECONDS)
+    with session.get(f"{mirror}{name}.gz", timeout=timeout, stream=True) as response:
+        response.raise_for_status()
+        for chunk in response.iter_content(_CHUNK):
+            chunks.append(chunk)
+            if time.monotonic() > deadline:
+                raise TimeoutError("too slow")
+    return gzip.decompress(b"".join(chunks))
 
 
 def _brief(error: BaseException) -> str:

@@ -5,6 +5,7 @@ DIR/train/data.tfrecord.gz  DIR/eval/data.tfrecord.gz  DIR/manifest.json
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from pipelines.errors import DataError, OutputError
 MANIFEST = "manifest.json"
 TRAIN, EVAL = "train", "eval"
 _FORMAT = 1
+_SECONDS_TO_SPARE = 15.0
 _FILE = "data.tfrecord.gz"
 _SPLIT_NAMES = {TRAIN: ("train", "Split-train"), EVAL: ("eval", "Split-eval", "test")}
 
@@ -96,7 +98,8 @@ def examples_in(file: Path) -> Examples:
 def _load(source: str, eval_fraction: float) -> tuple[Splits, str]:
     if source == "auto":
         try:
-            return _load("mnist", eval_fraction)
+            parts = idx.download(seconds=_SECONDS_TO_SPARE)
+            return Splits(parts["train"], parts["t10k"], "mnist"), "mnist, downloaded and verified"
         except DataError:
             splits, note = _load("digits", eval_fraction)
             return splits, f"{note} (MNIST could not be downloaded within seconds)"
@@ -109,8 +112,9 @@ def _load(source: str, eval_fraction: float) -> tuple[Splits, str]:
 
 
 def _load_directory(directory: Path, eval_fraction: float) -> Splits:
-    name = str(directory)
     _check_directory(directory)
+    manifest = Manifest.read(directory)
+    name = manifest.source if manifest else str(directory)
     if idx.find(directory):
         parts = idx.load(directory)
         if set(parts) == {"train", "t10k"}:
@@ -126,7 +130,13 @@ def _load_directory(directory: Path, eval_fraction: float) -> Splits:
     }
     train, evaluation = by_split[TRAIN], by_split[EVAL]
     if train and evaluation:
-        return Splits(_load_part(train), _load_part(evaluation), name)
+        splits = Splits(_load_part(train), _load_part(evaluation), name)
+        if manifest and _fingerprint(splits) != manifest.fingerprint:
+            raise DataError(
+                f"{directory} does not hold what its {MANIFEST} says: write the dataset again, or "
+                f"remove {MANIFEST} to take the files as they are"
+            )
+        return splits
     return split(_load_part(directory), eval_fraction, name)
 
 
@@ -183,13 +193,12 @@ def _describe(splits: Splits, requested: dict[str, Any]) -> Manifest:
         source=splits.source,
         requested=requested,
         examples=described,
-        fingerprint=_combine(described[TRAIN]["sha256"], described[EVAL]["sha256"]),
+        fingerprint=_fingerprint(splits),
     )
 
 
-def _combine(*digests: str) -> str:
-    import hashlib
-
+def _fingerprint(splits: Splits) -> str:
+    digests = (splits.train.fingerprint(), splits.eval.fingerprint())
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 

@@ -375,7 +375,7 @@ def test_auto_takes_mnist_where_it_can_be_had(
     dataset: Path, few: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = {"train": few, "t10k": Examples(few.images[:20], few.labels[:20])}
-    monkeypatch.setattr(idx, "download", lambda: parts)
+    monkeypatch.setattr(idx, "download", lambda seconds: parts)
     manifest, note = prepare.prepare("auto", dataset, 0.9)
     assert manifest.source == "mnist"
     assert "downloaded" in note
@@ -458,3 +458,22 @@ def test_place_that_may_not_be_written(anyones: Path, few: Examples) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*dataset: Permission denied"):
         as_ordinary_user(lambda: prepare.prepare(str(anyones / "source"), anyones / "dataset", 0.2))
     assert os.listdir(anyones) == ["source"]
+
+
+def test_dataset_of_ours_keeps_its_source_name(tmp_path: Path, dataset: Path) -> None:
+    made, _ = prepare.prepare("digits", tmp_path / "made", 0.2)
+    again, _ = prepare.prepare(str(tmp_path / "made"), dataset, 0.5)
+    assert again.source == "digits"
+    assert again.fingerprint == made.fingerprint
+    assert again.examples == made.examples
+
+
+def test_dataset_that_contradicts_its_manifest(tmp_path: Path, dataset: Path) -> None:
+    prepare.prepare("digits", tmp_path / "made", 0.2)
+    train, evaluation = (
+        tmp_path / "made" / name / "data.tfrecord.gz" for name in ("train", "eval")
+    )
+    shutil.copy(evaluation, train)
+    with pytest.raises(DataError, match=r"does not hold what its manifest\.json says"):
+        prepare.prepare(str(tmp_path / "made"), dataset, 0.2)
+    assert not dataset.exists()
