@@ -1,0 +1,200 @@
+"""The report's page and the table on the terminal."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from pipelines.report import page, table
+from tests.unit.report_data import UNTRUSTED, branch, report
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, in order, and the text between them."""
+
+    VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += f"{data.strip()}\n" if data.strip() else ""
+
+
+def test_page_is_whole() -> None:
+    html = page.render(report())
+    assert html.startswith("<!DOCTYPE html>")
+    assert Page(html).open == []
+
+
+@pytest.mark.parametrize("disagreements", [0, 2, 100])
+def test_page_needs_nothing_else(disagreements: int) -> None:
+    html = page.render(report(disagreements))
+    assert not re.search(r"https?:", html)
+    assert not re.search(r"@import|url\(", html)
+    parsed = Page(html)
+    assert {tag for tag, _ in parsed.tags}.isdisjoint({"script", "link", "iframe", "object"})
+    for _, attributes in parsed.tags:
+        assert not any(name.startswith("on") for name in attributes)
+        assert "href" not in attributes
+        if "src" in attributes:
+            assert (attributes["src"] or "").startswith("data:image/png;base64,iVBOR")
+
+
+def test_page_fits_a_phone() -> None:
+    tags = Page(page.render(report())).tags
+    assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in tags
+    assert ("meta", {"charset": "utf-8"}) in tags
+
+
+def test_page_shows_every_figure() -> None:
+    text = Page(page.render(report())).text
+    for figure in (
+        "97.12 %",
+        "96.34 %",
+        "-0.0078 [-0.0201, +0.0045]",
+        "98.73 %",
+        "0.0312",
+        "0.2871",
+        "0.0123",
+        "222 kB",
+        "1.2 MB",
+        "12 µs",
+        "1,438",
+        "1,359",
+        "1.16.0",
+        "2.16.2",
+        "3.10.13",
+        "legacy",
+        "f" * 64,
+        "/out/pipeline/evaluator-lite/evaluation/7",
+        "/out/serving/lite/1700000000",
+        "2.5",
+        "cached",
+    ):
+        assert figure in text, figure
+
+
+def test_page_has_each_branch_with_its_outcome() -> None:
+    shown = report(blessed=False, refusals=["accuracy is 0.7, 0.1 below 0.8"], pushed_uri=None)
+    text = Page(page.render(shown)).text
+    assert "keras\nblessed" in text
+    assert "lite\nrefused" in text
+    assert "accuracy is 0.7, 0.1 below 0.8" in text
+    assert "pushed to /out/serving/keras/" in text
+    assert "pushed to /out/serving/lite/" not in text
+
+
+def test_text_from_elsewhere_is_escaped() -> None:
+    shown = report(blessed=False, refusals=[UNTRUSTED], evaluation_uri=UNTRUSTED)
+    shown["dataset"]["source"] = UNTRUSTED
+    html = page.render(shown)
+    assert "<script" not in html
+    assert "&lt;script&gt;alert" in html
+    assert Page(html).text.count(UNTRUSTED) >= 3
+
+
+def test_digit_without_examples_is_none() -> None:
+    text = Page(page.render(report())).text
+    rows = text[text.index("Accuracy by digit") : text.index("Confusion matrices")].split("\n")
+    assert rows[rows.index("3") :][:3] == ["3", "0.9535", "0.9535"]
+    assert rows[rows.index("4") :][:3] == ["4", "none", "none"]
+    assert rows[rows.index("7") :][:3] == ["7", "1.0000", "1.0000"]
+
+
+def test_confusion_matrices_hold_the_counts() -> None:
+    text = Page(page.render(report())).text
+    matrices = text[text.index("Confusion matrices") : text.index("Where lite differs")]
+    assert matrices.count("41") == matrices.count("37") == 2
+
+
+@pytest.mark.parametrize(("count", "shown"), [(1, 1), (60, 60), (61, 60), (500, 60)])
+def test_disagreeing_images_are_counted_and_capped(count: int, shown: int) -> None:
+    parsed = Page(page.render(report(count)))
+    assert sum(tag == "img" for tag, _ in parsed.tags) == shown
+    assert f"{count} of 1,359 images" in parsed.text
+    assert ("the first 60" in parsed.text) == (count > 60)
+    assert "#1000: a 7" in parsed.text
+
+
+def test_every_image_says_what_it_is() -> None:
+    images = [a for tag, a in Page(page.render(report())).tags if tag == "img"]
+    assert [a["alt"] for a in images] == ["image 1000, a 7", "image 1001, a 7"]
+
+
+def test_no_disagreement_is_said() -> None:
+    parsed = Page(page.render(report(0)))
+    assert "Nowhere: both predict the same digit" in parsed.text
+    assert all(tag != "img" for tag, _ in parsed.tags)
+
+
+def test_keras_alone() -> None:
+    alone = report()
+    del alone["branches"]["lite"], alone["comparison"]["lite"]
+    assert "97.12 %" in Page(page.render(alone)).text
+    assert "0.9712" in shown_table(alone)
+
+
+def test_any_number_of_branches() -> None:
+    many = report()
+    for name in ("lite-int8", "lite-float16"):
+        many["branches"][name] = branch("lite", 0.95)
+        many["comparison"][name] = many["comparison"]["lite"]
+    text = Page(page.render(many)).text
+    assert "Where lite-int8 differs from keras" in text
+    assert text.index("Where lite differs") < text.index("Where lite-float16 differs")
+    assert shown_table(many).count("0.9500") == 2
+
+
+def shown_table(shown: dict, width: int = 120) -> str:
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(table.render(shown))
+    return console.export_text()
+
+
+def test_table() -> None:
+    shown = report(pushed_uri=None)
+    header, keras, lite, caption = shown_table(shown).splitlines()
+    assert header.split() == ["branch", "accuracy", "delta", "[95", "%", "CI]", "agree", "size",
+                              "p50", "pushed"]  # fmt: skip
+    assert keras.split() == ["keras", "0.9712", "baseline", "1.2", "MB", "12", "µs", "yes"]
+    assert lite.split() == ["lite", "0.9634", "-0.0078", "[-0.0201,", "+0.0045]", "98.7%", "222",
+                            "kB", "12", "µs", "refused"]  # fmt: skip
+    assert caption.startswith("digits: trained on 1,438, judged on 1,359 examples")
+
+
+def test_table_fits_80_columns() -> None:
+    lines = shown_table(report(), width=80).splitlines()
+    assert len(lines[1:3]) == 2
+    assert "…" not in "".join(lines[:3])
+    assert lines[1].split()[0] == "keras"
+    assert lines[2].split()[0] == "lite"
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(0, "0 kB"), (58_340, "58 kB"), (999_499, "999 kB"), (1_000_000, "1.0 MB"), (5e7, "50.0 MB")],
+)
+def test_size(count: int, expected: str) -> None:
+    assert table.size(count) == expected
+
+
+def test_delta_has_its_sign() -> None:
+    assert table.delta({"accuracy_delta": 0.0005, "ci95": [-0.0012, 0.0021]}) == (
+        "+0.0005 [-0.0012, +0.0021]"
+    )
