@@ -1,5 +1,6 @@
 """The download of MNIST, from real servers on this machine."""
 
+import contextlib
 import gzip
 import hashlib
 import socket
@@ -159,3 +160,39 @@ def test_silent_server_is_given_up_within_the_time_out(
 def test_time_outs_are_seconds() -> None:
     assert 0 < idx._CONNECT_SECONDS <= 5
     assert 0 < idx._READ_SECONDS <= 15
+
+
+@pytest.fixture
+def slow() -> Iterator[Callable[[int, float], str]]:
+    """Starts a server that sends pieces of this size with this pause, without end."""
+    stop = threading.Event()
+    listeners = []
+
+    def start(size: int, pause: float) -> str:
+        def send() -> None:
+            with contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                    while not stop.wait(pause):
+                        connection.sendall(b"x" * size)
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+        threading.Thread(target=send, daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+    yield start
+    stop.set()
+    for listener in listeners:
+        listener.close()
+
+
+def test_slow_server_is_given_up_when_the_time_is_over(
+    slow: Callable[[int, float], str],
+) -> None:
+    start = time.monotonic()
+    with pytest.raises(DataError, match="too slow"):
+        idx.download((slow(100_000, 0.02),), CHECKSUMS, seconds=0.5)
+    assert 0.5 <= time.monotonic() - start < 5

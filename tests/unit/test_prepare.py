@@ -1,7 +1,6 @@
 """A dataset on disk: what is written, when, and what a failure leaves."""
 
 import dataclasses
-import functools
 import gzip
 import json
 import os
@@ -352,8 +351,7 @@ def no_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every mirror refuses the connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         closed = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-    # Its default was taken when it was defined.
-    monkeypatch.setattr(idx, "download", functools.partial(idx.download, (closed,)))
+    monkeypatch.setattr(idx, "MIRRORS", (closed,))
 
 
 @pytest.mark.usefixtures("no_mirror")
