@@ -168,7 +168,7 @@ def shown_table(shown: dict, width: int = 120) -> str:
 
 
 def test_table() -> None:
-    shown = report(pushed_uri=None)
+    shown = report(blessed=False, pushed_uri=None)
     header, keras, lite, caption = shown_table(shown).splitlines()
     assert header.split() == ["branch", "accuracy", "delta", "[95", "%", "CI]", "agree", "size",
                               "p50", "pushed"]  # fmt: skip

@@ -1,0 +1,153 @@
+"""The comparison's document, from predictions and an Evaluator's results by hand."""
+
+import base64
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines import evaluation
+from pipelines.report import document, statistics
+from pipelines.report.predictors import Latency, RawExamples
+
+LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 7])
+KERAS = np.array([0, 1, 2, 3, 4, 5, 0, 0])
+LITE = np.array([0, 1, 2, 3, 4, 9, 6, 1])
+
+
+@pytest.fixture
+def examples() -> RawExamples:
+    images = np.tile(np.linspace(-0.5, 0.5, 784, dtype=np.float32), (8, 1))
+    images[5] = -0.5
+    return RawExamples(np.array([b"raw"] * 8, dtype=object), images, LABELS)
+
+
+def measured(kind: str, predictions: np.ndarray, **changes: object) -> document.Measured:
+    evaluated = evaluation.Evaluated(
+        uri=f"/evaluations/{kind}",
+        metrics={
+            "sparse_categorical_accuracy": 0.75,
+            "sparse_categorical_crossentropy": 0.5,
+            "expected_calibration_error": 0.25,
+            "example_count": 8.0,
+        },
+        per_class_accuracy={"0": 1.0},
+        confusion=[[1] * 10] * 10,
+        failures=[],
+    )
+    latency = Latency(p50=10.0, p95=20.0, batch=1, threads=2)
+    return document.Measured(
+        kind, dataclasses.replace(evaluated, **changes), predictions, 1000, latency
+    )
+
+
+def test_every_branch(examples: RawExamples) -> None:
+    refused = ["accuracy is 0.7, 0.1 below 0.8"]
+    made = document.compare(
+        examples,
+        {"keras": measured("keras", KERAS), "lite": measured("lite", LITE, failures=refused)},
+        baseline="keras",
+    )
+    assert made["branches"]["lite"] == {
+        "kind": "lite",
+        "accuracy": 0.75,
+        "loss": 0.5,
+        "calibration_error": 0.25,
+        "examples": 8,
+        "per_class_accuracy": {"0": 1.0},
+        "confusion": [[1] * 10] * 10,
+        "model_bytes": 1000,
+        "latency_us": {"p50": 10.0, "p95": 20.0, "batch": 1, "threads": 2},
+        "evaluation_uri": "/evaluations/lite",
+        "refusals": refused,
+    }
+    assert made["branches"]["keras"]["refusals"] == []
+    assert made["branches"]["keras"].keys() == made["branches"]["lite"].keys()
+
+
+def test_comparison_with_the_baseline(examples: RawExamples) -> None:
+    made = document.compare(
+        examples,
+        {"lite": measured("lite", LITE), "keras": measured("keras", KERAS)},
+        baseline="keras",
+    )
+    assert list(made["comparison"]) == ["lite"]
+    compared = made["comparison"]["lite"]
+    differing = compared.pop("disagreements")
+    assert compared == dataclasses.asdict(statistics.compare(LABELS, KERAS, LITE))
+    assert [{k: v for k, v in d.items() if k != "image"} for d in differing] == [
+        {"index": 5, "label": 5, "keras": 5, "other": 9},
+        {"index": 6, "label": 6, "keras": 0, "other": 6},
+        {"index": 7, "label": 7, "keras": 0, "other": 1},
+    ]
+
+
+def test_images_are_those_of_the_examples(examples: RawExamples) -> None:
+    made = document.compare(
+        examples,
+        {"keras": measured("keras", KERAS), "lite": measured("lite", LITE)},
+        baseline="keras",
+    )
+    black, ramp, _ = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(d["image"]))))
+        for d in made["comparison"]["lite"]["disagreements"]
+    )
+    assert black.shape == ramp.shape == (28, 28)
+    assert black.max() == 0
+    assert (ramp.ravel() == np.round(np.linspace(0, 255, 784))).mean() > 0.99
+
+
+def test_document_survives_json(examples: RawExamples) -> None:
+    made = document.compare(
+        examples,
+        {"keras": measured("keras", KERAS), "lite": measured("lite", LITE)},
+        baseline="keras",
+    )
+    again = json.loads(json.dumps(made, allow_nan=False))
+    low, high = made["comparison"]["lite"]["ci95"]
+    assert again["comparison"]["lite"]["ci95"] == [low, high]
+    assert again["branches"] == made["branches"]
+
+
+def test_any_number_of_branches(examples: RawExamples) -> None:
+    branches = {
+        "keras": measured("keras", KERAS),
+        "lite": measured("lite", LITE),
+        "lite-int8": measured("lite", KERAS),
+    }
+    made = document.compare(examples, branches, baseline="keras")
+    assert list(made["branches"]) == ["keras", "lite", "lite-int8"]
+    assert list(made["comparison"]) == ["lite", "lite-int8"]
+    assert made["comparison"]["lite-int8"]["disagreements"] == []
+    alone = document.compare(examples, {"keras": branches["keras"]}, baseline="keras")
+    assert alone["comparison"] == {}
+
+
+def test_lite_evaluation_differs_in_the_kind_of_model_alone() -> None:
+    keras = evaluation.eval_config(0.8)
+    before = keras.SerializeToString(deterministic=True)
+    lite = evaluation.lite_eval_config(keras)
+    assert lite.model_specs[0].model_type == "tf_lite"
+    assert keras.SerializeToString(deterministic=True) == before
+    lite.model_specs[0].ClearField("model_type")
+    assert lite == keras
+
+
+@pytest.mark.parametrize("bound", [0.0, 0.8, 1.0])
+def test_gate_is_the_overall_accuracy(bound: float) -> None:
+    (specs,) = evaluation.eval_config(bound).metrics_specs
+    thresholds = {
+        m.class_name: [t.threshold.value_threshold for t in m.per_slice_thresholds]
+        for m in specs.metrics
+        if m.per_slice_thresholds
+    }
+    assert list(thresholds) == ["SparseCategoricalAccuracy"]
+    (threshold,) = thresholds["SparseCategoricalAccuracy"]
+    assert threshold.HasField("lower_bound")
+    assert threshold.lower_bound.value == bound
+    (gated,) = (m for m in specs.metrics if m.per_slice_thresholds)
+    (slices,) = (t.slicing_specs for t in gated.per_slice_thresholds)
+    assert [list(s.feature_keys) for s in slices] == [[]]
