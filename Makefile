@@ -11,7 +11,7 @@ BIN   = $(VENV)/bin
 PACKAGES = $(wildcard modules pipelines kubeflow cli)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit lint bench-local lock clean
+.PHONY: help setup demo test test-unit lint bench-local docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,10 @@ lint:  ## ruff and mypy
 bench-local:  ## our pipeline beside upstream's MNIST example
 	@$(SETUP) --dev
 	@"$(BIN)/python" benchmarks/local.py $(ARGS)
+
+docs:  ## write the generated parts of the documentation again
+	@$(SETUP) --dev
+	@"$(BIN)/python" -m tests.docs.pages
 
 clean:  ## remove what `make demo` and the tools wrote, keep the environment
 	rm -rf -- demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

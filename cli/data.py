@@ -1,5 +1,7 @@
 """`tfx-mobile data`: examples as TFRecords with a manifest."""
 
+import os
+import warnings
 from pathlib import Path
 
 import click
@@ -33,6 +35,9 @@ def data(source: str, output: Path, eval_fraction: float) -> None:
     tfx-mobile data --source ~/my-images --output dataset
     tfx-mobile run --output demo --data dataset
     """
+    # TensorFlow and Google's libraries greet on standard error.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.simplefilter("ignore", FutureWarning)
     from pipelines.data import prepare
 
     manifest, how = prepare.prepare(source, output, eval_fraction)

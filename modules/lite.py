@@ -16,6 +16,7 @@ FILENAME = "tflite"
 """The file that TFMA looks for in a `tf_lite` model's directory."""
 
 _REPRESENTATIVE_EXAMPLES = 200
+_CALIBRATION_TOLERANCE = 0.1
 
 
 class ContractError(ValueError):
@@ -33,15 +34,18 @@ def run_fn(fn_args: FnArgs) -> None:
       fn_args: What the TFX Trainer passes to a `run_fn`.
 
     Raises:
-      ContractError: A model input has no feature of its name.
+      ContractError: A model input has no feature of its name, or int8 cannot be calibrated.
     """
     trained = training.train(fn_args)
+    quantization = fn_args.custom_config["quantization"]
+    if quantization == "int8":
+        check_calibration(trained)
     with tempfile.TemporaryDirectory() as saved_model_dir:
         save(trained, saved_model_dir)
         rewrite(
             saved_model_dir,
             fn_args.serving_model_dir,
-            **quantization_options(fn_args.custom_config["quantization"], trained.train_examples),
+            **quantization_options(quantization, trained.train_examples),
         )
     feature_names = set(trained.transform.raw_feature_spec()) - {features.LABEL}
     check_inputs(os.path.join(fn_args.serving_model_dir, FILENAME), feature_names)
@@ -108,6 +112,24 @@ def quantization_options(quantization: str, examples: training.Examples) -> dict
     elif quantization != "dynamic":
         raise ValueError(f"unknown quantization {quantization!r}")
     return options
+
+
+def check_calibration(trained: training.Trained) -> None:
+    """Refuses to calibrate on transformed images that are unlike raw ones.
+
+    The Trainer sees transformed examples only, and the model takes raw ones.
+
+    Raises:
+      ContractError: `preprocessing_fn` changes the range of the pixels.
+    """
+    images = trained.train_examples.images[:_REPRESENTATIVE_EXAMPLES]
+    again = trained.transform.transform_features_layer()({features.IMAGE: images})
+    change = tf.reduce_max(tf.abs(again[features.transformed(features.IMAGE)] - images))
+    if change > _CALIBRATION_TOLERANCE:
+        raise ContractError(
+            "full integer quantization calibrates on transformed images, and preprocessing_fn "
+            f"changes pixels by up to {change:.2f}: keep them in [-0.5, 0.5], or quantize otherwise"
+        )
 
 
 def input_names(tflite_file: str) -> list[str]:

@@ -70,10 +70,19 @@ class Evaluation(_Settings):
 class Branch(_Settings):
     """One way of exporting and judging the model."""
 
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")
-    kind: Literal["keras", "lite"]
-    quantization: Literal["none", "dynamic", "float16", "int8"] = "none"
-    run_fn: str = Field("", pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)+)?$")
+    name: str = Field(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$",
+        description="the branch's name: a-z, 0-9 and dashes",
+    )
+    kind: Literal["keras", "lite"] = Field(description="a SavedModel or a TFLite model")
+    quantization: Literal["none", "dynamic", "float16", "int8"] = Field(
+        "none", description="post-training quantization, lite only"
+    )
+    run_fn: str = Field(
+        "",
+        pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)+)?$",
+        description="dotted path of the Trainer's function; empty: the one of the kind in modules/",
+    )
     max_bytes: int | None = Field(None, ge=1, description="largest model file, lite only")
     max_latency_us: float | None = Field(
         None, gt=0, description="largest median time for one example, lite only"
@@ -106,10 +115,7 @@ def _expand_preset(value: Any) -> Any:
     """A branch given by name alone is a preset; a mapping may refine the preset of its name."""
     if isinstance(value, str):
         if value not in PRESET_BRANCHES:
-            raise ValueError(
-                f"no preset is called {value!r}{_closest(value, PRESET_BRANCHES)}; "
-                f"there are {', '.join(PRESET_BRANCHES)}"
-            )
+            raise ValueError(f"no preset is called so, only {', '.join(PRESET_BRANCHES)}")
         return PRESET_BRANCHES[value]
     if isinstance(value, dict) and value.get("name") in PRESET_BRANCHES:
         return {**PRESET_BRANCHES[value["name"]].model_dump(), **value}
@@ -127,7 +133,11 @@ class Beam(_Settings):
 class Settings(_Settings):
     """Everything a run depends on."""
 
-    name: str = Field("mnist", pattern=r"^[a-z0-9]([a-z0-9-]{0,55}[a-z0-9])?$")
+    name: str = Field(
+        "mnist",
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,55}[a-z0-9])?$",
+        description="the pipeline's name: a-z, 0-9 and dashes",
+    )
     data: Data = Data()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
@@ -136,7 +146,9 @@ class Settings(_Settings):
         PRESET_BRANCHES["lite"],
     )
     preprocessing_fn: str = Field(
-        "modules.preprocessing.preprocessing_fn", pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
+        "modules.preprocessing.preprocessing_fn",
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",
+        description="dotted path of Transform's function",
     )
     beam: Beam = Beam()
 
@@ -196,14 +208,12 @@ def validate(values: dict[str, Any]) -> Settings:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            known = _known_settings()
             raise SettingsError(
-                f"unknown setting {path!r}{_closest(path, known)}; "
-                "`tfx-mobile run --help` lists them"
+                f"unknown setting {path!r}: {_closest(path)}`tfx-mobile run --help` lists them all"
             ) from None
         message = first["msg"].removeprefix("Value error, ")
         got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-        raise SettingsError(f"{path}: {message}{got}" if path else f"settings: {message}") from None
+        raise SettingsError(f"{path}: {message}{got}" if path else message) from None
 
 
 def describe() -> list[tuple[str, str, str]]:
@@ -215,19 +225,23 @@ def describe() -> list[tuple[str, str, str]]:
             for key, sub in inner.model_fields.items():
                 rows.append((f"{name}.{key}", str(sub.default), sub.description or ""))
         elif name == "branches":
-            rows.append((name, "[keras, lite]", f"of {', '.join(PRESET_BRANCHES)}, or mappings"))
+            presets = ", ".join(PRESET_BRANCHES)
+            rows.append((name, "[keras, lite]", f"of {presets}, or mappings of:"))
+            for key, sub in Branch.model_fields.items():
+                default = "" if sub.is_required() else str(sub.default)
+                rows.append((f"{name}.*.{key}", default, sub.description or ""))
         else:
             rows.append((name, str(field.default), field.description or ""))
     return rows
 
 
-def _known_settings() -> list[str]:
-    return [name for name, _, _ in describe()]
-
-
-def _closest(word: str, known: Iterable[str]) -> str:
-    matches = difflib.get_close_matches(word, list(known), n=1)
-    return f", did you mean {matches[0]!r}?" if matches else ""
+def _closest(path: str) -> str:
+    """`did you mean 'training.steps'? `, or nothing where no setting is called like it."""
+    known = [name for name, _, _ in describe()]
+    # A branch is known by its place in the list.
+    generic = ".".join("*" if part.isdigit() else part for part in path.split("."))
+    matches = difflib.get_close_matches(generic, known, n=1)
+    return f"did you mean {matches[0]!r}? " if matches else ""
 
 
 def _parse(override: str) -> tuple[str, Any]:

@@ -5,7 +5,7 @@ import importlib.metadata
 import platform
 
 STACKS = {"1.16": "legacy", "1.21": "current"}
-"""By TFX's minor version; see docs/stacks.md."""
+"""By TFX's minor version; see docs/run-locally.md."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,10 +29,11 @@ class Finished:
 
 @dataclasses.dataclass(frozen=True)
 class Failed:
-    """The run ended; `message` is one sentence for the person."""
+    """The run ended; `message` is one sentence for the person, `trace` for a developer."""
 
     message: str
     exit_code: int
+    trace: str = ""
 
 
 Event = Planned | Started | Finished | Failed

@@ -34,6 +34,13 @@ class Interrupted(TfxMobileError):
     """The person ended the run."""
 
 
+class _WorkerTrace(Exception):
+    """Where in the worker it happened, for `--debug`."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
 def run(settings: Settings, layout: Layout, on_event: Callable[[events.Event], None]) -> None:
     """Runs the pipeline to its end.
 
@@ -47,11 +54,11 @@ def run(settings: Settings, layout: Layout, on_event: Callable[[events.Event], N
     """
     _check_writable(layout.root)
     with _locked(layout):
-        exit_message = _supervise(settings, layout, on_event)
-    if exit_message is not None:
-        error = TfxMobileError(exit_message.message)
-        error.exit_code = exit_message.exit_code
-        raise error
+        failed = _supervise(settings, layout, on_event)
+    if failed is not None:
+        error = TfxMobileError(failed.message)
+        error.exit_code = failed.exit_code
+        raise error from _WorkerTrace(failed.trace)
 
 
 def _supervise(

@@ -1,6 +1,7 @@
 """The worker's side of a local run: data, DAG, `LocalDagRunner`, report."""
 
 import contextlib
+import dataclasses
 import errno
 import importlib
 import json
@@ -33,7 +34,8 @@ def main() -> None:
     try:
         _run(settings_module.validate(job["settings"]), layout, reporter)
     except Exception as error:
-        events.send(_failure(error, reporter.current, layout), stream)
+        failed = _failure(error, reporter.current, layout)
+        events.send(dataclasses.replace(failed, trace=traceback.format_exc()), stream)
         with contextlib.suppress(OSError):  # the log's disk may be full
             traceback.print_exc()
             sys.stderr.flush()

@@ -88,10 +88,12 @@ def _outcome(name: str, branch: Mapping[str, Any], nodes: Mapping[str, Node]) ->
         verdict = Path(validator.outputs["blessing"].uri) / VERDICT
         reasons += json.loads(verdict.read_text())["failures"]
     pushed = nodes[f"pusher-{name}"].outputs["pushed_model"].properties
+    destination = pushed.get("pushed_destination")
     return {
         "blessed": not reasons,
         "refusals": reasons,
-        "pushed_uri": pushed["pushed_destination"] if pushed.get("pushed") else None,
+        # A cached Pusher does not look whether someone removed what it pushed.
+        "pushed_uri": destination if destination and Path(destination).exists() else None,
     }
 
 

@@ -67,7 +67,9 @@ def _nodes(store: Any, run_id: int) -> dict[str, Node]:
 
     done = (pb.Execution.COMPLETE, pb.Execution.CACHED)
     executions = {
-        e.id: e for e in store.get_executions_by_context(run_id) if e.last_known_state in done
+        e.id: e
+        for e in sorted(store.get_executions_by_context(run_id), key=lambda e: e.id)
+        if e.last_known_state in done
     }
     outputs: dict[int, dict[str, int]] = {execution_id: {} for execution_id in executions}
     for event in store.get_events_by_execution_ids(list(executions)):

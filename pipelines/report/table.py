@@ -6,8 +6,6 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.settings import BASELINE
-
 
 def render(report: dict[str, Any]) -> RenderableType:
     """A row per branch: quality, difference from the baseline, size, latency, outcome."""
@@ -24,15 +22,21 @@ def render(report: dict[str, Any]) -> RenderableType:
             f"{compared['agreement']:.1%}" if compared else "",
             size(branch["model_bytes"]),
             f"{branch['latency_us']['p50']:.0f} µs",
-            "yes" if branch["pushed_uri"] else "refused",
+            _pushed(branch),
         )
     dataset = report["dataset"]
     caption = Text(
         f"{dataset['source']}: trained on {dataset['train_examples']:,}, "
-        f"judged on {dataset['eval_examples']:,} examples; differences against {BASELINE}",
+        f"judged on {dataset['eval_examples']:,} examples",
         style="dim",
     )
     return Group(table, caption)
+
+
+def _pushed(branch: dict[str, Any]) -> str:
+    if branch["blessed"]:
+        return "yes" if branch["pushed_uri"] else "removed"
+    return "refused"
 
 
 def delta(compared: dict[str, Any]) -> str:
