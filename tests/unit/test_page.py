@@ -174,7 +174,7 @@ def test_table() -> None:
                               "p50", "pushed"]  # fmt: skip
     assert keras.split() == ["keras", "0.9712", "baseline", "1.2", "MB", "12", "µs", "yes"]
     assert lite.split() == ["lite", "0.9634", "-0.0078", "[-0.0201,", "+0.0045]", "98.7%", "222",
-                            "kB", "12", "µs", "removed"]  # fmt: skip
+                            "kB", "12", "µs", "refused"]  # fmt: skip
     assert caption.startswith("digits: trained on 1,438, judged on 1,359 examples")
 
 
