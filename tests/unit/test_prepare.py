@@ -222,8 +222,9 @@ class Crash(Exception):
     """What a test throws into the middle of writing."""
 
 
-@pytest.mark.parametrize("error", [Crash, KeyboardInterrupt, OSError])
-@pytest.mark.parametrize("writes", [0, 1])
+@pytest.mark.parametrize(
+    ("error", "writes"), [(Crash, 0), (Crash, 1), (KeyboardInterrupt, 1), (OSError, 1)]
+)
 def test_crash_while_writing_leaves_the_old_dataset_whole(
     dataset: Path,
     source: Path,

@@ -109,10 +109,23 @@ def keras_dir(shared_trainer: Trainer) -> str:
 
 @pytest.fixture(scope="module")
 def lite_file(shared_trainer: Trainer) -> Callable[[str], Path]:
+    """The TFLite model of one kind of quantization; all but `none` and `int8` share a training."""
+
+    @functools.cache
+    def trained() -> training.Trained:
+        return training.train(shared_trainer.args("shared"))
+
     @functools.cache
     def make(quantization: str) -> Path:
         args = shared_trainer.args(f"lite-{quantization}", quantization=quantization)
-        lite.run_fn(args)
+        if quantization in {"none", "int8"}:
+            lite.run_fn(args)
+        else:
+            saved = str(shared_trainer.directory / "saved")
+            if not Path(saved).exists():
+                lite.save(trained(), saved)
+            options = lite.quantization_options(quantization, trained().train_examples)
+            lite.rewrite(saved, args.serving_model_dir, **options)
         return Path(args.serving_model_dir) / "tflite"
 
     return make
