@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-_SAMPLE_SECONDS = 0.2
+_SAMPLE_SECONDS = 0.5
 _QUIET_PERCENT = 10.0
 
 
@@ -27,7 +27,7 @@ class Measured:
 
     Attributes:
       seconds: Wall time from start to end.
-      peak_pss_bytes: Most memory that the process tree held at one time, sampled every 0.2 s;
+      peak_pss_bytes: Most memory that the process tree held at one time, sampled twice a second;
         pages that processes share are counted once (proportional set size).
       peak_rss_bytes: The same, shared pages counted in each process (sum of resident set sizes).
       cpu_seconds: Processor time of the process tree.
