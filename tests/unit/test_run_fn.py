@@ -156,6 +156,13 @@ def test_same_seed_gives_the_same_weights_bit_by_bit(trainer: Trainer, preset: s
     assert same(first, second)
 
 
+def test_checks_do_not_change_what_is_learnt(trainer: Trainer) -> None:
+    # Eleven steps over four batches a pass: ten and a rest of one, or all in one part.
+    parts = training.train(trainer.args("a", steps=11, check_every=10))
+    whole = training.train(trainer.args("b", steps=11, check_every=11))
+    assert same(parts, whole)
+
+
 def test_other_seed_gives_other_weights(trainer: Trainer) -> None:
     first = training.train(trainer.args("a", steps=1, seed=1))
     second = training.train(trainer.args("b", steps=1, seed=2))
