@@ -11,7 +11,7 @@ from pipelines.local import events
 RUN = [
     events.Planned(["data", "compose"]),
     events.Started("data"),
-    events.Finished("data", "digits: [1,438] for training"),
+    events.Finished("data", "[dim]digits: [1,438] for training"),
     events.Started("compose"),
     events.Finished("compose"),
     events.Planned(["trainer-keras", "report"]),
@@ -32,7 +32,7 @@ def shown(terminal: bool, width: int = 100) -> str:
 def test_a_plain_line_per_finished_step_where_there_is_no_terminal() -> None:
     lines = shown(terminal=False).splitlines()
     assert [line.split()[0] for line in lines] == ["data", "compose", "trainer-keras"]
-    assert lines[0].endswith("0.0 s  digits: [1,438] for training")
+    assert lines[0].endswith("0.0 s  [dim]digits: [1,438] for training")
     assert lines[1].endswith("s")
     assert lines[2].endswith("cached")
 
@@ -43,7 +43,13 @@ def test_a_long_line_is_not_broken_where_there_is_no_terminal() -> None:
 
 def test_a_line_per_step_on_a_terminal() -> None:
     last = shown(terminal=True).split("data")[-1]
-    for words in ("digits: [1,438] for training", "compose", "trainer-keras", "cached", "report"):
+    for words in (
+        "[dim]digits: [1,438] for training",
+        "compose",
+        "trainer-keras",
+        "cached",
+        "report",
+    ):
         assert words in last
 
 
