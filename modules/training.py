@@ -118,12 +118,15 @@ def train(fn_args: FnArgs) -> Trained:
 
 def save(model: keras.Model, directory: str, serve: Callable[..., tf.Tensor]) -> None:
     """Writes a SavedModel whose `serving_default` is `serve`."""
-    tf.autograph.experimental.do_not_convert(model.save)(
+    model.save(
         directory,
         save_format="tf",
         signatures={"serving_default": serve},
         # It would double the size, and nothing trains on from here.
         include_optimizer=False,
+        # The signature and Keras' own configuration are enough to load it; tracing every layer
+        # once more takes seconds.
+        save_traces=False,
     )
 
 
