@@ -37,7 +37,7 @@ class Steps:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._tasks: dict[str, TaskID] = {}
-        self._started = 0.0
+        self._started: dict[str, float] = {}
         self._progress = Progress(
             _State(finished_text="[green]✓[/]"),
             TextColumn("{task.description}", table_column=Column(no_wrap=True)),
@@ -73,12 +73,12 @@ class Steps:
                 for step in steps:
                     self._tasks[step] = self._progress.add_task(step, total=1, start=False, note="")
             case events.Started(step):
-                self._started = time.monotonic()
+                self._started[step] = time.monotonic()
                 self._progress.start_task(self._tasks[step])
             case events.Finished(step, note):
                 self._progress.update(self._tasks[step], completed=1, note=escape(note))
                 if not self._console.is_terminal:
-                    seconds = time.monotonic() - self._started
+                    seconds = time.monotonic() - self._started[step]
                     self._console.print(
                         f"{step:<20} {seconds:6.1f} s  {escape(note)}".rstrip(), soft_wrap=True
                     )

@@ -31,6 +31,9 @@ from pipelines.components.lite_validator import LiteValidator
 from pipelines.components.pusher import Pusher
 from pipelines.settings import Branch, Settings
 
+COMPARISON = "comparison"
+"""The node that joins the branches."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Places:
@@ -83,7 +86,7 @@ def components(settings: Settings, places: Places) -> list[BaseComponent]:
         branches=settings.branches,
         models={name: n.trainer.outputs["model"] for name, n in nodes.items()},
         evaluations={name: n.evaluator.outputs["evaluation"] for name, n in nodes.items()},
-    ).with_id("comparison")
+    ).with_id(COMPARISON)
     return [
         example_gen,
         statistics_gen,
@@ -93,6 +96,12 @@ def components(settings: Settings, places: Places) -> list[BaseComponent]:
         *(node for n in nodes.values() for node in n.in_order()),
         comparison,
     ]
+
+
+def node_ids(branch: Branch) -> list[str]:
+    """The nodes that a branch has for itself."""
+    kinds = ["trainer", "evaluator", "pusher"] + (["validator"] if branch.kind == "lite" else [])
+    return [f"{kind}-{branch.name}" for kind in kinds]
 
 
 @dataclasses.dataclass(frozen=True)

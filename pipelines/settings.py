@@ -130,6 +130,14 @@ class Beam(_Settings):
     )
 
 
+class Local(_Settings):
+    """How a run on one machine uses it."""
+
+    lanes: int = Field(
+        0, ge=0, le=64, description="branches run at a time; 0: one per core, as memory allows"
+    )
+
+
 class Settings(_Settings):
     """Everything a run depends on."""
 
@@ -151,6 +159,7 @@ class Settings(_Settings):
         description="dotted path of Transform's function",
     )
     beam: Beam = Beam()
+    local: Local = Local()
 
     @model_validator(mode="after")
     def _branches_are_comparable(self) -> "Settings":

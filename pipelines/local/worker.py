@@ -2,23 +2,19 @@
 
 import contextlib
 import dataclasses
-import errno
-import gc
+import datetime
 import importlib
 import json
-import logging
 import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
 from pipelines import settings as settings_module
 from pipelines.data import prepare
-from pipelines.errors import OutputError, SettingsError, TfxMobileError, UsageError
-from pipelines.local import events
+from pipelines.errors import SettingsError
+from pipelines.local import events, lanes, nodes
 from pipelines.local.layout import Layout
 from pipelines.settings import Settings
 
@@ -31,12 +27,21 @@ def main() -> None:
     job = json.loads(sys.stdin.readline())
     _end_with_supervisor()
     layout = Layout(Path(job["root"]))
-    reporter = _Reporter(stream)
+    writing = threading.Lock()
+
+    def send(event: events.Event) -> None:
+        with writing:
+            events.send(event, stream)
+
+    reporter = nodes.Reporter(send)
     try:
         _run(settings_module.validate(job["settings"]), layout, reporter)
+    except lanes.LaneFailed as error:
+        send(error.failed)
+        os._exit(1)
     except Exception as error:
-        failed = _failure(error, reporter.current, layout)
-        events.send(dataclasses.replace(failed, trace=traceback.format_exc()), stream)
+        failed = nodes.failure(error, reporter.current, layout.root, layout.log)
+        send(dataclasses.replace(failed, trace=traceback.format_exc()))
         with contextlib.suppress(OSError):  # the log's disk may be full
             traceback.print_exc()
             sys.stderr.flush()
@@ -48,51 +53,12 @@ def main() -> None:
     os._exit(0)
 
 
-class _Reporter:
-    """Sends events for steps, and turns the runner's log records into them."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self.current = ""
-
-    def send(self, event: events.Event) -> None:
-        if isinstance(event, events.Started):
-            self.current = event.step
-        events.send(event, self._stream)
-
-    @contextlib.contextmanager
-    def step(self, name: str) -> Iterator[list[str]]:
-        """A step that is no component; the block may append a note."""
-        self.send(events.Started(name))
-        note: list[str] = []
-        yield note
-        self.send(events.Finished(name, "; ".join(note)))
-
-
-class _ComponentHandler(logging.Handler):
-    """Sends an event where `LocalDagRunner.run_with_ir` and the launcher log one.
-
-    The runner has no hook; these messages are the same in TFX 1.16 and 1.21.
-    """
-
-    def __init__(self, reporter: _Reporter) -> None:
-        super().__init__()
-        self._reporter = reporter
-        self._cached = False
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.msg == "Component %s is running.":
-            self._cached = False
-            self._reporter.send(events.Started(str(record.args[0])))  # type: ignore[index]
-        elif record.msg == "A cached execution %d is used.":
-            self._cached = True
-        elif record.msg == "Component %s is finished.":
-            note = "cached" if self._cached else ""
-            self._reporter.send(events.Finished(str(record.args[0]), note))  # type: ignore[index]
-
-
-def _run(settings: Settings, layout: Layout, reporter: _Reporter) -> None:
+def _run(settings: Settings, layout: Layout, reporter: nodes.Reporter) -> None:
     reporter.send(events.Planned([_DATA, _COMPOSE]))
+    # They load TFX while this process does and runs what all branches share.
+    others = [
+        lanes.Lane() for _ in range(lanes.count(settings.local.lanes, len(settings.branches)) - 1)
+    ]
     with reporter.step(_DATA) as note:
         manifest, how = prepare.prepare(
             settings.data.source, layout.data, settings.data.eval_fraction
@@ -101,15 +67,38 @@ def _run(settings: Settings, layout: Layout, reporter: _Reporter) -> None:
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")
     with reporter.step(_COMPOSE):
         _check_functions(settings)
-        from absl import logging as absl_logging
-        from tfx.orchestration import metadata, pipeline
-        from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+        nodes.load(reporter)
+        compiled, node_ids = _compile(settings, layout, train + evaluation)
+    reporter.send(events.Planned([*node_ids, _REPORT]))
 
-        from pipelines import dag
-        from pipelines.local import beam
+    from pipelines import dag
 
-        layout.metadata.parent.mkdir(parents=True, exist_ok=True)
-        dag_pipeline = pipeline.Pipeline(
+    of_branches = [
+        [i for branch in settings.branches[lane :: len(others) + 1] for i in dag.node_ids(branch)]
+        for lane in range(len(others) + 1)
+    ]
+    in_branches = {i for ids in of_branches for i in ids}
+    nodes.run(compiled, set(node_ids) - in_branches - {dag.COMPARISON})
+    jobs = [lanes.Job(compiled, ids, layout.root, layout.log) for ids in of_branches]
+    lanes.run(others, jobs, reporter.send)
+    nodes.run(compiled, {dag.COMPARISON})
+    with reporter.step(_REPORT):
+        from pipelines.report import build
+
+        build.build(layout)
+
+
+def _compile(settings: Settings, layout: Layout, examples: int) -> tuple[bytes, list[str]]:
+    """The pipeline as TFX runs it, with the id of this run, and its nodes in order."""
+    from tfx.dsl.compiler import compiler, constants
+    from tfx.orchestration import metadata, pipeline
+    from tfx.orchestration.portable import runtime_parameter_utils
+
+    from pipelines import dag
+    from pipelines.local import beam
+
+    compiled = compiler.Compiler().compile(
+        pipeline.Pipeline(
             pipeline_name=settings.name,
             pipeline_root=str(layout.pipeline),
             components=dag.components(
@@ -119,19 +108,15 @@ def _run(settings: Settings, layout: Layout, reporter: _Reporter) -> None:
             metadata_connection_config=metadata.sqlite_metadata_connection_config(
                 str(layout.metadata)
             ),
-            beam_pipeline_args=beam.pipeline_args(settings.beam.workers, train + evaluation),
+            beam_pipeline_args=beam.pipeline_args(settings.beam.workers, examples),
         )
-    # What is loaded by now stays: without it, Beam's many small objects cost a third less to collect.
-    gc.collect()
-    gc.freeze()
-    reporter.send(events.Planned([*(node.id for node in dag_pipeline.components), _REPORT]))
-    absl_logging.set_verbosity(absl_logging.INFO)
-    absl_logging.get_absl_logger().addHandler(_ComponentHandler(reporter))
-    LocalDagRunner().run(dag_pipeline)
-    with reporter.step(_REPORT):
-        from pipelines.report import build
-
-        build.build(layout)
+    )
+    runtime_parameter_utils.substitute_runtime_parameter(
+        compiled,
+        {constants.PIPELINE_RUN_ID_PARAMETER_NAME: datetime.datetime.now().isoformat()},
+    )
+    ids = [node.pipeline_node.node_info.id for node in compiled.nodes]
+    return compiled.SerializeToString(), ids
 
 
 def _check_functions(settings: Settings) -> None:
@@ -140,8 +125,6 @@ def _check_functions(settings: Settings) -> None:
     Raises:
       SettingsError: Names the setting and what is missing.
     """
-    import modules  # noqa: F401  (chooses the Keras that TensorFlow loads)
-
     paths = {"preprocessing_fn": settings.preprocessing_fn}
     paths |= {f"the run_fn of branch {b.name!r}": b.run_fn_path for b in settings.branches}
     for name, path in paths.items():
@@ -169,32 +152,3 @@ def _end_with_supervisor() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _failure(error: Exception, step: str, layout: Layout) -> events.Failed:
-    """One sentence and an exit code for whatever went wrong."""
-    if isinstance(error, TfxMobileError):
-        return events.Failed(str(error), error.exit_code)
-    if _is_disk_full(error):
-        full = OutputError(
-            f"the disk that holds {layout.root} is full: free some space and run again"
-        )
-        return events.Failed(str(full), full.exit_code)
-    first_line = (str(error).splitlines() or [""])[0]
-    if type(error).__module__.startswith("modules."):
-        return events.Failed(first_line, UsageError.exit_code)
-    return events.Failed(
-        f"{step} failed: {type(error).__name__}: {first_line}; the log is {layout.log}", 1
-    )
-
-
-def _is_disk_full(error: BaseException | None) -> bool:
-    """TensorFlow, Beam and SQLite each wrap the operating system's error in their own way."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            return True
-        text = str(error)
-        if os.strerror(errno.ENOSPC) in text or "disk is full" in text:
-            return True
-        error = error.__cause__ or error.__context__
-    return False

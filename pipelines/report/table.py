@@ -9,7 +9,7 @@ from rich.text import Text
 
 def render(report: dict[str, Any]) -> RenderableType:
     """A row per branch: quality, difference from the baseline, size, latency, outcome."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("branch", no_wrap=True)
     for heading in ("accuracy", "delta [95 % CI]", "agree", "size", "p50", "pushed"):
         table.add_column(heading, justify="right")

@@ -10,7 +10,7 @@ import pytest
 from modules.lite import ContractError
 from pipelines import settings
 from pipelines.errors import DataError, GateRefusedError, SettingsError
-from pipelines.local import events, worker
+from pipelines.local import events, nodes, worker
 from pipelines.local.layout import Layout
 
 LAYOUT = Layout(Path("/out"))
@@ -76,20 +76,26 @@ def test_unknown_preprocessing_fn() -> None:
     [(DataError("no data"), 2), (GateRefusedError("refused"), 4), (SettingsError("wrong"), 2)],
 )
 def test_our_own_errors_keep_sentence_and_code(error: Exception, code: int) -> None:
-    assert worker._failure(error, "data", LAYOUT) == events.Failed(str(error), code)
+    assert nodes.failure(error, "data", LAYOUT.root, LAYOUT.log) == events.Failed(str(error), code)
 
 
 def test_broken_contract_is_wrong_input() -> None:
-    failed = worker._failure(ContractError("input 'x' matches no feature"), "trainer-lite", LAYOUT)
+    failed = nodes.failure(
+        ContractError("input 'x' matches no feature"), "trainer-lite", LAYOUT.root, LAYOUT.log
+    )
     assert failed == events.Failed("input 'x' matches no feature", 2)
 
 
 def test_anything_else_names_step_error_and_log() -> None:
-    failed = worker._failure(ValueError("first line\nsecond line"), "trainer-lite", LAYOUT)
+    failed = nodes.failure(
+        ValueError("first line\nsecond line"), "trainer-lite", LAYOUT.root, LAYOUT.log
+    )
     assert failed == events.Failed(
         "trainer-lite failed: ValueError: first line; the log is /out/run.log", 1
     )
-    assert worker._failure(ValueError(), "data", LAYOUT).message.startswith("data failed: ValueErr")
+    assert nodes.failure(ValueError(), "data", LAYOUT.root, LAYOUT.log).message.startswith(
+        "data failed: ValueErr"
+    )
 
 
 def chained(outer: Exception, inner: Exception) -> Exception:
@@ -108,21 +114,23 @@ def chained(outer: Exception, inner: Exception) -> Exception:
     ],
 )
 def test_full_disk_however_it_is_told(error: Exception) -> None:
-    failed = worker._failure(error, "transform", LAYOUT)
+    failed = nodes.failure(error, "transform", LAYOUT.root, LAYOUT.log)
     assert failed.exit_code == 2
     assert failed.message.startswith("the disk that holds /out is full: ")
 
 
 def test_other_errors_of_the_operating_system_are_no_full_disk() -> None:
-    failed = worker._failure(PermissionError(errno.EACCES, "Permission denied"), "data", LAYOUT)
+    failed = nodes.failure(
+        PermissionError(errno.EACCES, "Permission denied"), "data", LAYOUT.root, LAYOUT.log
+    )
     assert failed.exit_code == 1
 
 
 def test_components_are_reported_from_the_runners_log() -> None:
     stream = io.StringIO()
-    reporter = worker._Reporter(stream)
+    reporter = nodes.Reporter(lambda event: events.send(event, stream))
     logger = logging.Logger("runner")
-    logger.addHandler(worker._ComponentHandler(reporter))
+    logger.addHandler(nodes.ComponentHandler(reporter))
     logger.info("Component %s is running.", "transform")
     assert reporter.current == "transform"
     logger.info("Something else %s", "said")
@@ -140,9 +148,12 @@ def test_components_are_reported_from_the_runners_log() -> None:
 
 def test_steps_of_our_own_end_with_their_note() -> None:
     stream = io.StringIO()
-    with worker._Reporter(stream).step("data") as note:
+    with nodes.Reporter(lambda event: events.send(event, stream)).step("data") as note:
         note.append("1,438 for training")
-    with pytest.raises(DataError), worker._Reporter(stream).step("report"):
+    with (
+        pytest.raises(DataError),
+        nodes.Reporter(lambda event: events.send(event, stream)).step("report"),
+    ):
         raise DataError("gone")
     assert [events.parse(line) for line in stream.getvalue().splitlines()] == [
         events.Started("data"),

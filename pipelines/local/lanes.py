@@ -1,0 +1,138 @@
+"""Branches side by side: each lane is a process that runs the nodes of some branches.
+
+`LocalDagRunner` runs one node after the other, most of the time on one core. The lanes share the
+run's id and its ML Metadata, so to TFX they are one run.
+"""
+
+import dataclasses
+import multiprocessing
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import psutil
+
+from pipelines.local import events, nodes
+
+_BYTES = 1_500_000_000
+"""Memory of one lane, and some to spare."""
+
+
+class LaneFailed(Exception):
+    """Carries what a lane said of its failure."""
+
+    def __init__(self, failed: events.Failed) -> None:
+        super().__init__(failed.message)
+        self.failed = failed
+
+
+def count(wanted: int, branches: int) -> int:
+    """How many lanes to use, this process's own among them.
+
+    Args:
+      wanted: 0 for one per processor core, as memory allows.
+      branches: More lanes than branches are of no use.
+    """
+    by_memory = psutil.virtual_memory().available // _BYTES
+    return max(1, min(wanted or min(os.cpu_count() or 1, by_memory), branches))
+
+
+class Lane:
+    """A process that loads TFX at once and then runs what it is given."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def run(
+        self,
+        job: "Job",
+        on_event: Callable[[events.Event], None],
+    ) -> events.Failed | None:
+        """Runs a job to its end; None if all went well."""
+        try:
+            self._connection.send(job)
+            while (event := self._connection.recv()) is not None:
+                if isinstance(event, events.Failed):
+                    return event
+                on_event(event)
+        except (EOFError, OSError):
+            self._process.join()
+            return events.Failed(
+                f"a process of the pipeline ended with code {self._process.exitcode}: "
+                f"see {job.log}",
+                1,
+            )
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a lane runs.
+
+    Attributes:
+      compiled: As `nodes.run` takes it.
+      node_ids: Those to run.
+      root: The output directory, for messages.
+      log: The log, for messages.
+    """
+
+    compiled: bytes
+    node_ids: Collection[str]
+    root: Path
+    log: Path
+
+
+def run(lanes: list[Lane], jobs: list[Job], on_event: Callable[[events.Event], None]) -> None:
+    """Runs the first job here and the others in lanes; a failure leaves the others to their end.
+
+    Raises:
+      LaneFailed: The first job that failed in a lane.
+      Exception: Whatever the job here raised.
+    """
+    first, *others = jobs
+    with ThreadPoolExecutor(max(1, len(lanes))) as pool:
+        running = [
+            pool.submit(lane.run, job, on_event) for lane, job in zip(lanes, others, strict=True)
+        ]
+        nodes.run(first.compiled, first.node_ids)
+    for future in running:
+        failed = future.result()
+        if failed is not None:
+            raise LaneFailed(failed)
+
+
+def _serve(connection: Connection) -> None:
+    """The process of a lane."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    reporter = nodes.Reporter(connection.send)
+    nodes.load(reporter)
+    while True:
+        try:
+            job: Job = connection.recv()
+        except EOFError:
+            os._exit(0)
+        try:
+            nodes.run(job.compiled, job.node_ids)
+        except Exception as error:
+            failed = nodes.failure(error, reporter.current, job.root, job.log)
+            traceback.print_exc()
+            connection.send(dataclasses.replace(failed, trace=traceback.format_exc()))
+        else:
+            connection.send(None)
+        sys.stderr.flush()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)
