@@ -66,6 +66,10 @@ class Upstream:
             shutil.copy(self.example / name, home / "mnist")
         return [str(self.python), str(self.example / _SCRIPT)]
 
+    def examples(self, home: Path) -> Path:
+        """Its examples as it split them, two to one by hash: `Split-train` and `Split-eval`."""
+        return newest(home / "tfx" / "pipelines" / _PIPELINE / "ImportExampleGen" / "examples")
+
     def branches(self, home: Path) -> dict[str, Branch]:
         """What a run left in `home`, by the names that our branches have."""
         runs = home / "tfx" / "pipelines" / _PIPELINE
