@@ -24,7 +24,7 @@ import click
     "--eval-fraction",
     default=0.2,
     show_default=True,
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    type=float,
     help="Part kept for evaluation where the source has no split of its own.",
 )
 def data(source: str, output: Path, eval_fraction: float) -> None:
@@ -38,8 +38,10 @@ def data(source: str, output: Path, eval_fraction: float) -> None:
     # TensorFlow and Google's libraries greet on standard error.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore", FutureWarning)
+    from pipelines import settings
     from pipelines.data import prepare
 
+    settings.validate({"data": {"source": source, "eval_fraction": eval_fraction}})
     manifest, how = prepare.prepare(source, output, eval_fraction)
     click.echo(
         f"{output}: {how}; {manifest.count(prepare.TRAIN):,} examples for training, "

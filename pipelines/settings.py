@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from pipelines.errors import SettingsError
 
@@ -25,6 +33,14 @@ BASELINE = "keras"
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_yes_or_no(cls, value: Any) -> Any:
+        """YAML reads yes, no, on and off as truth values, which Python takes for 1 and 0."""
+        if isinstance(value, bool):
+            raise ValueError("takes a value, not yes or no")
+        return value
 
 
 class Data(_Settings):
@@ -45,8 +61,10 @@ class Training(_Settings):
     """How both branches are trained."""
 
     preset: Literal["mlp", "cnn"] = Field("mlp", description="the model: modules/model.py")
-    steps: int = Field(5000, ge=1, description="training steps")
-    eval_steps: int = Field(100, ge=1, description="batches in each check of the validation loss")
+    steps: int = Field(5000, ge=1, lt=2**31, description="training steps")
+    eval_steps: int = Field(
+        100, ge=1, lt=2**31, description="batches in each check of the validation loss"
+    )
     batch_size: int = Field(40, ge=1, description="examples per step")
     learning_rate: float = Field(0.0015, gt=0, description="RMSprop's learning rate")
     decay_rate: float = Field(
@@ -117,7 +135,7 @@ def _expand_preset(value: Any) -> Any:
         if value not in PRESET_BRANCHES:
             raise ValueError(f"no preset is called so, only {', '.join(PRESET_BRANCHES)}")
         return PRESET_BRANCHES[value]
-    if isinstance(value, dict) and value.get("name") in PRESET_BRANCHES:
+    if isinstance(value, dict) and str(value.get("name")) in PRESET_BRANCHES:
         return {**PRESET_BRANCHES[value["name"]].model_dump(), **value}
     return value
 
@@ -187,17 +205,20 @@ def load(
     values: Any = {}
     if file is not None:
         try:
-            values = yaml.safe_load(file.read_text()) or {}
+            values = yaml.safe_load(file.read_text())
         except OSError as error:
             raise SettingsError(
                 f"cannot read the settings file {file}: {error.strerror}"
             ) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError) as error:
             raise SettingsError(
                 f"{file} is not valid YAML: {' '.join(str(error).split())}"
             ) from None
+        values = {} if values is None else values
         if not isinstance(values, dict):
             raise SettingsError(f"{file} must hold settings as 'key: value' lines")
+        # A part whose lines are all commented out.
+        values = {key: value for key, value in values.items() if value is not None}
     for override in overrides:
         _apply(values, *_parse(override))
     if source is not None:
@@ -259,7 +280,7 @@ def _parse(override: str) -> tuple[str, Any]:
         raise SettingsError(f"--set takes key=value, got {override!r}")
     try:
         return key, yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise SettingsError(f"the value of --set {key} is not valid YAML: {text!r}") from None
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from modules import features
 from pipelines.data.examples import Examples, from_bytes
@@ -32,13 +32,12 @@ def load(directory: Path) -> Examples:
             )
         try:
             with Image.open(file) as image:
-                grey = np.asarray(image.convert("L"))
-        except (UnidentifiedImageError, OSError) as error:
+                if image.size != (features.WIDTH, features.HEIGHT):
+                    raise DataError(
+                        f"{file} has {image.width}x{image.height} pixels, not 28x28: resize it"
+                    )
+                pixels.append(np.asarray(image.convert("L")))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise DataError(f"{file} is not an image that can be read: {error}") from None
-        if grey.shape != (features.HEIGHT, features.WIDTH):
-            raise DataError(
-                f"{file} has {grey.shape[1]}x{grey.shape[0]} pixels, not 28x28: resize it"
-            )
-        pixels.append(grey)
         labels.append(int(label))
     return from_bytes(np.stack(pixels), np.asarray(labels), str(directory))

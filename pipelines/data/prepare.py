@@ -49,7 +49,7 @@ class Manifest:
             if values.pop("format") != _FORMAT:
                 return None
             return cls(**values)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def count(self, split_name: str) -> int:
@@ -74,6 +74,9 @@ def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Manifes
       DataError: The source cannot be found or used.
       OutputError: `directory` holds something else, or cannot be written.
     """
+    directory = directory.resolve()
+    if directory.exists() and not directory.is_dir():
+        raise OutputError(f"{directory} is a file: choose another directory")
     requested = _identify(source, eval_fraction)
     existing = Manifest.read(directory)
     if existing and existing.requested == requested and _is_whole(directory):
@@ -232,7 +235,7 @@ def replacing(directory: Path) -> Iterator[Path]:
             shutil.rmtree(leftover, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
-        if directory.exists():
+        if directory.exists() and any(directory.iterdir()):
             directory.rename(old)
         partial.rename(directory)
         shutil.rmtree(old, ignore_errors=True)

@@ -53,7 +53,7 @@ def newest_complete_run(database: Path, final_node: str) -> dict[str, Node]:
     try:
         store = MetadataStore(config)
         runs = store.get_contexts_by_type("pipeline_run")
-    except errors.StatusError as error:
+    except (errors.StatusError, RuntimeError) as error:
         raise UsageError(f"{database} cannot be read: {error}") from error
     for run in sorted(runs, key=lambda context: context.id, reverse=True):
         nodes = _nodes(store, run.id)

@@ -151,15 +151,14 @@ def silent() -> Iterator[str]:
 def test_silent_server_is_given_up_within_the_time_out(
     monkeypatch: pytest.MonkeyPatch, serve: Serve, silent: str
 ) -> None:
-    monkeypatch.setattr(idx, "_READ_SECONDS", 0.2)
+    monkeypatch.setattr(idx, "_SECONDS", 0.2)
     start = time.monotonic()
     assert len(idx.download((silent, serve(GOOD)), CHECKSUMS)["train"]) == 6
     assert 0.2 <= time.monotonic() - start < 5
 
 
 def test_time_outs_are_seconds() -> None:
-    assert 0 < idx._CONNECT_SECONDS <= 5
-    assert 0 < idx._READ_SECONDS <= 15
+    assert 0 < idx._SECONDS <= 5
 
 
 @pytest.fixture

@@ -287,7 +287,6 @@ def test_override_below_a_value() -> None:
         ("just words", "must hold settings as 'key: value' lines"),
         ("1: 2", "1: "),
         ("training: {steps: -1}", "training.steps: "),
-        ("training:\n", "training: "),
         ("trainning: {steps: 1}", "did you mean 'training"),
     ],
 )
