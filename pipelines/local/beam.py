@@ -5,8 +5,12 @@ import os
 _RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """Named outright: Beam's default first looks for its Prism runner, a download."""
 
-_PARALLEL_FROM = 200_000
-"""Examples from which several processes pay for their start."""
+_PARALLEL_FROM = 500_000
+"""Examples from which several processes pay for their start.
+
+Extrapolated: on two cores, two processes still took 62 s longer than one for 120,000 examples
+(`benchmarks/results/beam_workers.json`).
+"""
 
 
 def pipeline_args(workers: int, examples: int) -> list[str]:
