@@ -55,10 +55,11 @@ def main() -> None:
 
 def _run(settings: Settings, layout: Layout, reporter: nodes.Reporter) -> None:
     reporter.send(events.Planned([_DATA, _COMPOSE]))
+    lane_count = lanes.count(settings.local.lanes, len(settings.branches))
+    if lane_count > 1:
+        lanes.share_cores(lane_count)
     # They load TFX while this process does and runs what all branches share.
-    others = [
-        lanes.Lane() for _ in range(lanes.count(settings.local.lanes, len(settings.branches)) - 1)
-    ]
+    others = [lanes.Lane() for _ in range(lane_count - 1)]
     with reporter.step(_DATA) as note:
         manifest, how = prepare.prepare(
             settings.data.source, layout.data, settings.data.eval_fraction
@@ -74,8 +75,8 @@ def _run(settings: Settings, layout: Layout, reporter: nodes.Reporter) -> None:
     from pipelines import dag
 
     of_branches = [
-        [i for branch in settings.branches[lane :: len(others) + 1] for i in dag.node_ids(branch)]
-        for lane in range(len(others) + 1)
+        [i for branch in settings.branches[lane::lane_count] for i in dag.node_ids(branch)]
+        for lane in range(lane_count)
     ]
     in_branches = {i for ids in of_branches for i in ids}
     nodes.run(compiled, set(node_ids) - in_branches - {dag.COMPARISON})

@@ -76,7 +76,12 @@ class KerasModel:
         self._loaded = tf.saved_model.load(model_dir)
         self._signature = self._loaded.signatures["serving_default"]
         # 0 lets TensorFlow decide, which is a thread per core.
-        self.threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count() or 1
+        self.threads = (
+            tf.config.threading.get_intra_op_parallelism_threads()
+            or int(os.environ.get("TF_NUM_INTRAOP_THREADS", "0"))
+            or os.cpu_count()
+            or 1
+        )
 
     def logits(self, examples: RawExamples) -> NDArray[np.float32]:
         """Logits `[n, 10]`."""

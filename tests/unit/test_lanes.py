@@ -1,0 +1,49 @@
+"""Lanes: how many, which cores, and what is said when one dies."""
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pipelines.local import events, lanes
+
+
+@pytest.mark.parametrize(
+    ("wanted", "branches", "cores", "gigabytes", "expected"),
+    [
+        (0, 2, 8, 64, 2),  # no more lanes than branches
+        (0, 5, 2, 64, 2),  # nor than cores
+        (0, 5, 8, 4, 2),  # nor than memory allows
+        (0, 5, 8, 0.5, 1),  # one in any case
+        (3, 5, 2, 4, 3),  # what is asked for
+        (1, 5, 8, 64, 1),
+    ],
+)
+def test_count(monkeypatch, wanted, branches, cores, gigabytes, expected):
+    memory = psutil.virtual_memory()._replace(available=int(gigabytes * 1e9))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert lanes.count(wanted, branches) == expected
+
+
+def test_lanes_share_the_cores(monkeypatch):
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    lanes.share_cores(3)
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "2"
+    assert os.environ["TF_NUM_INTEROP_THREADS"] == "2"
+
+
+def test_a_lane_that_dies_is_one_sentence(tmp_path: Path):
+    lane = lanes.Lane()
+    (process,) = multiprocessing.active_children()
+    process.kill()
+    failed = lane.run(lanes.Job(b"", [], tmp_path, tmp_path / "run.log"), lambda event: None)
+    assert isinstance(failed, events.Failed)
+    assert failed.message == (
+        f"a process of the pipeline ended with code -9: see {tmp_path / 'run.log'}"
+    )
