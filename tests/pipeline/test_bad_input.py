@@ -73,7 +73,7 @@ def test_mended_data_runs_after_bad(tmp_path):
 @pytest.mark.parametrize(
     ("setting", "sentence"),
     [
-        ("training.step=3", "unknown setting 'training.step', did you mean 'training.steps'?"),
+        ("training.step=3", "unknown setting 'training.step': did you mean 'training.steps'?"),
         ("training.steps=0", "training.steps: "),
         ("training.preset=vgg", "training.preset: "),
         ("branches=[lite]", "branches must include 'keras'"),
