@@ -141,17 +141,3 @@ def test_own_modules(tmp_path):
     mended = run(tmp_path / "out", "--data", "digits", "--set", "training.steps=20", cwd=tmp_path)
     assert mended.completed.returncode in {0, 4}, mended.completed.stderr
     assert steps(mended.completed.stdout)["trainer-keras"] == "cached"
-
-
-def test_budgets_refuse_a_model(digits_run):
-    made = run(
-        digits_run.layout.root,
-        *digits_run.arguments[2:],
-        *("--set", "branches=[keras, {name: lite, max_bytes: 100_000}]"),
-    )
-    assert made.completed.returncode == 4
-    size = made.report["branches"]["lite"]["model_bytes"]
-    sentence = f"model_bytes is {size:,}, {size - 100_000:,} above 100,000"
-    assert f"lite was not pushed: {sentence}" in made.completed.stderr
-    assert made.report["branches"]["keras"]["blessed"] is True
-    assert made.report["branches"]["lite"]["pushed_uri"] is None

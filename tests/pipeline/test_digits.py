@@ -194,6 +194,17 @@ def test_report_is_rebuilt(digits_run):
     assert digits_run.layout.report_html.exists()
 
 
+def test_report_json_is_plain(digits_run):
+    """No NaN, which JSON does not know, and no image data."""
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    text = digits_run.layout.report_json.read_text()
+    json.loads(text, parse_constant=refuse)
+    assert len(text) < 100_000
+
+
 def test_a_second_run_does_nothing_twice(digits_run):
     again = run(digits_run.layout.root, *digits_run.arguments[2:])
     assert again.completed.returncode == 0, again.completed.stderr
@@ -222,12 +233,16 @@ def test_a_refused_model_is_not_pushed(digits_run):
     assert sentence in refused.layout.report_html.read_text()
 
 
-def test_report_json_is_plain(digits_run):
-    """No NaN, which JSON does not know, and no image data."""
-
-    def refuse(constant):
-        raise AssertionError(constant)
-
-    text = digits_run.layout.report_json.read_text()
-    json.loads(text, parse_constant=refuse)
-    assert len(text) < 100_000
+def test_budgets_refuse_a_model(digits_run):
+    """Among the last, as the one above."""
+    made = run(
+        digits_run.layout.root,
+        *digits_run.arguments[2:],
+        *("--set", "branches=[keras, {name: lite, max_bytes: 100_000}]"),
+    )
+    assert made.completed.returncode == 4
+    size = made.report["branches"]["lite"]["model_bytes"]
+    sentence = f"model_bytes is {size:,}, {size - 100_000:,} above 100,000"
+    assert f"lite was not pushed: {sentence}" in made.completed.stderr
+    assert made.report["branches"]["keras"]["blessed"] is True
+    assert made.report["branches"]["lite"]["pushed_uri"] is None
