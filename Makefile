@@ -1,8 +1,8 @@
 # Every target goes through the environment that requirements/setup.sh makes; nothing has to be activated.
 
 VENV   ?= .venv
-OUTPUT = demo
-DATA   =
+OUTPUT ?= demo
+DATA   ?=
 ARGS   =
 export VENV OUTPUT DATA
 
