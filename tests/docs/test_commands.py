@@ -86,7 +86,7 @@ def _check_make(arguments):
     makefile = (pages.ROOT / "Makefile").read_text(encoding="utf-8")
     for word in arguments:
         variable, is_variable, value = word.partition("=")
-        pattern = rf"^{re.escape(variable)}\s*=" if is_variable else rf"^{re.escape(word)}:"
+        pattern = rf"^{re.escape(variable)}\s*\??=" if is_variable else rf"^{re.escape(word)}:"
         assert re.search(pattern, makefile, re.MULTILINE), f"the Makefile has no {variable}"
         if variable == "ARGS" and "demo" in arguments:
             _check_call(pages.main, ["run", "--output=demo", *shlex.split(value)])
