@@ -28,11 +28,9 @@ from pipelines import evaluation
 from pipelines.code import code_fingerprint
 from pipelines.components.comparison import BranchComparison
 from pipelines.components.lite_validator import LiteValidator
+from pipelines.components.names import COMPARISON
 from pipelines.components.pusher import Pusher
 from pipelines.settings import Branch, Settings
-
-COMPARISON = "comparison"
-"""The node that joins the branches."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,6 @@ ACCURACY = "sparse_categorical_accuracy"
 LOSS = "sparse_categorical_crossentropy"
 COUNT = "example_count"
 CALIBRATION = "expected_calibration_error"
-CONFUSION = "multi_class_confusion_matrix_plot"
 
 
 def eval_config(min_accuracy: float) -> config_pb2.EvalConfig:

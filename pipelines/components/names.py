@@ -1,4 +1,7 @@
-"""File names inside our components' artifacts, apart so that reading them loads no TFX."""
+"""Names of our components and of files in their artifacts, apart: reading them loads no TFX."""
+
+COMPARISON = "comparison"
+"""The node that joins the branches."""
 
 COMPARISON_DOCUMENT = "comparison.json"
 """In a `BranchComparison`; `pipelines.report.document` says what it holds."""

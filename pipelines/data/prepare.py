@@ -91,27 +91,22 @@ def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Manifes
     return manifest, note
 
 
-def examples_in(file: Path) -> Examples:
-    """Every example of one TFRecord file, checked."""
-    from pipelines.data import records
-
-    return records.read([file])
-
-
 def _load(source: str, eval_fraction: float) -> tuple[Splits, str]:
     if source == "auto":
         try:
-            parts = idx.download(seconds=_SECONDS_TO_SPARE)
-            return Splits(parts["train"], parts["t10k"], "mnist"), "mnist, downloaded and verified"
+            return _mnist(idx.download(seconds=_SECONDS_TO_SPARE))
         except DataError:
             splits, note = _load("digits", eval_fraction)
             return splits, f"{note} (MNIST could not be downloaded within seconds)"
     if source == "digits":
         return split(digits.load(), eval_fraction, "digits"), "digits, bundled with scikit-learn"
     if source == "mnist":
-        parts = idx.download()
-        return Splits(parts["train"], parts["t10k"], "mnist"), "mnist, downloaded and verified"
+        return _mnist(idx.download())
     return _load_directory(Path(source), eval_fraction), source
+
+
+def _mnist(parts: dict[str, Examples]) -> tuple[Splits, str]:
+    return Splits(parts["train"], parts["t10k"], "mnist"), "mnist, downloaded and verified"
 
 
 def _load_directory(directory: Path, eval_fraction: float) -> Splits:

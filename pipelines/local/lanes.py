@@ -7,9 +7,7 @@ run's id and its ML Metadata, so to TFX they are one run.
 import dataclasses
 import multiprocessing
 import os
-import sys
 import threading
-import traceback
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection, wait
@@ -133,12 +131,9 @@ def _serve(connection: Connection) -> None:
         try:
             nodes.run(job.compiled, job.node_ids)
         except Exception as error:
-            failed = nodes.failure(error, reporter.current, job.root, job.log)
-            traceback.print_exc()
-            connection.send(dataclasses.replace(failed, trace=traceback.format_exc()))
+            nodes.report_failure(error, reporter, job.root, job.log)
         else:
             connection.send(None)
-        sys.stderr.flush()
 
 
 def _end_with_parent() -> None:

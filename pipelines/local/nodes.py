@@ -1,10 +1,13 @@
 """Running nodes of a compiled pipeline in this process, and saying what happens."""
 
 import contextlib
+import dataclasses
 import errno
 import gc
 import logging
 import os
+import sys
+import traceback
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -104,6 +107,15 @@ def failure(error: Exception, step: str, root: Path, log: Path) -> events.Failed
     return events.Failed(
         f"{step} failed: {type(error).__name__}: {first_line}; the log is {log}", 1
     )
+
+
+def report_failure(error: Exception, reporter: Reporter, root: Path, log: Path) -> None:
+    """Sends what went wrong, then logs its trace; called while the error is handled."""
+    failed = failure(error, reporter.current, root, log)
+    reporter.send(dataclasses.replace(failed, trace=traceback.format_exc()))
+    with contextlib.suppress(OSError):  # the log's disk may be full
+        traceback.print_exc()
+        sys.stderr.flush()
 
 
 def _is_disk_full(error: BaseException | None) -> bool:

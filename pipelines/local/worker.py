@@ -1,17 +1,15 @@
 """The worker's side of a local run: data, DAG, `LocalDagRunner`, report."""
 
-import contextlib
-import dataclasses
 import datetime
 import importlib
 import json
 import os
 import sys
 import threading
-import traceback
 from pathlib import Path
 
 from pipelines import settings as settings_module
+from pipelines.components.names import COMPARISON
 from pipelines.data import prepare
 from pipelines.errors import SettingsError
 from pipelines.local import events, lanes, nodes
@@ -40,11 +38,7 @@ def main() -> None:
         send(error.failed)
         os._exit(1)
     except Exception as error:
-        failed = nodes.failure(error, reporter.current, layout.root, layout.log)
-        send(dataclasses.replace(failed, trace=traceback.format_exc()))
-        with contextlib.suppress(OSError):  # the log's disk may be full
-            traceback.print_exc()
-            sys.stderr.flush()
+        nodes.report_failure(error, reporter, layout.root, layout.log)
         os._exit(1)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -79,10 +73,10 @@ def _run(settings: Settings, layout: Layout, reporter: nodes.Reporter) -> None:
         for lane in range(lane_count)
     ]
     in_branches = {i for ids in of_branches for i in ids}
-    nodes.run(compiled, set(node_ids) - in_branches - {dag.COMPARISON})
+    nodes.run(compiled, set(node_ids) - in_branches - {COMPARISON})
     jobs = [lanes.Job(compiled, ids, layout.root, layout.log) for ids in of_branches]
     lanes.run(others, jobs, reporter.send)
-    nodes.run(compiled, {dag.COMPARISON})
+    nodes.run(compiled, {COMPARISON})
     with reporter.step(_REPORT):
         from pipelines.report import build
 

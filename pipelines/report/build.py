@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import stack
-from pipelines.components.names import COMPARISON_DOCUMENT, VERDICT
+from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT, VERDICT
 from pipelines.data.prepare import EVAL, TRAIN, Manifest
 from pipelines.errors import OutputError, UsageError
 from pipelines.local.layout import Layout
@@ -29,11 +29,11 @@ def build(layout: Layout) -> Report:
       UsageError: No complete run, or something of it was removed.
       OutputError: The files cannot be written.
     """
-    nodes = metadata.newest_complete_run(layout.metadata, "comparison")
+    nodes = metadata.newest_complete_run(layout.metadata, COMPARISON)
     manifest = Manifest.read(layout.data)
     if manifest is None:
         raise UsageError(f"the dataset in {layout.data} is gone: run again")
-    document_file = Path(nodes["comparison"].outputs["comparison"].uri) / COMPARISON_DOCUMENT
+    document_file = Path(nodes[COMPARISON].outputs["comparison"].uri) / COMPARISON_DOCUMENT
     try:
         document = json.loads(document_file.read_text())
     except OSError as error:

@@ -50,7 +50,7 @@ def dataset(tmp_path: Path) -> Path:
 
 
 def read(dataset: Path, split: str) -> Examples:
-    return prepare.examples_in(dataset / split / "data.tfrecord.gz")
+    return records.read([dataset / split / "data.tfrecord.gz"])
 
 
 def test_manifest_and_files_of_digits(dataset: Path, all_digits: Examples) -> None:

@@ -1,5 +1,6 @@
 """The worker's judgement of settings and failures; real runs are in tests/pipeline."""
 
+import contextlib
 import errno
 import io
 import logging
@@ -160,3 +161,22 @@ def test_steps_of_our_own_end_with_their_note() -> None:
         events.Finished("data", "1,438 for training"),
         events.Started("report"),
     ]
+
+
+def test_failure_is_told_although_the_log_is_on_a_full_disk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[events.Event] = []
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr("sys.stderr", full)
+        try:
+            raise ValueError("no such thing")
+        except ValueError as error:
+            nodes.report_failure(error, nodes.Reporter(sent.append), LAYOUT.root, LAYOUT.log)
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()
+    (failed,) = sent
+    assert isinstance(failed, events.Failed)
+    assert "no such thing" in failed.message
+    assert "Traceback" in failed.trace
