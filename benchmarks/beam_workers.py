@@ -1,7 +1,7 @@
 """Our Beam components in one process and in one per core, on growing data.
 
 Writes results/beam_workers.json and results/beam_workers.png, from which `_PARALLEL_FROM` of
-pipelines/local/beam.py is taken; README.md says what is measured and how.
+pipelines/beam.py is taken; README.md says what is measured and how.
 """
 
 import datetime
@@ -76,8 +76,7 @@ def run(examples: str, output: str, workers: str) -> None:
     from tfx.orchestration import metadata, pipeline
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
-    from pipelines import dag, settings
-    from pipelines.local import beam
+    from pipelines import beam, dag, settings
 
     layout = Layout(Path(output))
     loaded = settings.load(overrides=["training.steps=1", "evaluation.min_accuracy=0"])

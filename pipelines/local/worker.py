@@ -89,8 +89,7 @@ def _compile(settings: Settings, layout: Layout, examples: int) -> tuple[bytes, 
     from tfx.orchestration import metadata, pipeline
     from tfx.orchestration.portable import runtime_parameter_utils
 
-    from pipelines import dag
-    from pipelines.local import beam
+    from pipelines import beam, dag
 
     compiled = compiler.Compiler().compile(
         pipeline.Pipeline(

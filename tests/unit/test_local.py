@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import settings
+from pipelines import beam, settings
 from pipelines.errors import OutputError, TfxMobileError, UsageError
-from pipelines.local import beam, events, supervisor
+from pipelines.local import events, supervisor
 from pipelines.local.layout import Layout
 
 some_events = (

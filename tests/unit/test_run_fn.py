@@ -18,8 +18,8 @@ from tensorflow_transform.tf_metadata import dataset_metadata
 from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
 
 from modules import features, keras, lite, preprocessing, training
+from pipelines.beam import pipeline_args
 from pipelines.data.examples import Examples
-from pipelines.local.beam import pipeline_args
 
 IMAGE_XF, LABEL_XF = features.transformed(features.IMAGE), features.transformed(features.LABEL)
 

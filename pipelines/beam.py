@@ -1,4 +1,4 @@
-"""How Beam runs on one machine."""
+"""How Beam runs: in one process, or several."""
 
 import os
 

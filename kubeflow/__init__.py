@@ -1,0 +1,1 @@
+"""Where it runs: spec compiler, container adapter, object stores."""
