@@ -6,7 +6,10 @@
     │   ├── DataError                 examples that cannot be used
     │   └── OutputError               a directory that cannot be written
     ├── EnvironmentLacksError      3  the environment lacks something; `doctor` tells what
-    └── GateRefusedError           4  a quality gate refused a model
+    ├── GateRefusedError           4  a quality gate refused a model
+    └── StorageError               1  an object store that cannot be reached, or fails
+        └── StorageRefusedError    2  wrong credentials, bucket, address or certificate
+            └── StorageMissingError   nothing at the place that was named
 
 Every message is one sentence: what is wrong, where, and what to do.
 """
@@ -46,3 +49,17 @@ class GateRefusedError(TfxMobileError):
     """The pipeline ran and a quality gate refused a model."""
 
     exit_code = 4
+
+
+class StorageError(TfxMobileError):
+    """An object store cannot be reached, fails, or gives damaged content."""
+
+
+class StorageRefusedError(StorageError):
+    """An object store cannot be used as asked: credentials, bucket, address or certificate."""
+
+    exit_code = 2
+
+
+class StorageMissingError(StorageRefusedError):
+    """There is nothing at the place that was named."""

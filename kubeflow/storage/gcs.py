@@ -1,0 +1,219 @@
+"""Buckets of Google Cloud Storage, by Google's library."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import google.api_core.exceptions
+import google.auth.exceptions
+import google.resumable_media
+import requests
+import urllib3.exceptions
+from google.api_core.retry import Retry
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+from google.cloud.storage.retry import DEFAULT_RETRY
+
+from kubeflow.storage import checksums
+from kubeflow.storage.objects import Object, OnBytes
+from kubeflow.storage.options import Options
+from kubeflow.storage.uris import Location
+from pipelines.errors import StorageError, StorageMissingError, StorageRefusedError
+
+_GOOGLE = "https://storage.googleapis.com"
+
+
+class GcsStore:
+    """A bucket."""
+
+    def __init__(self, location: Location, options: Options) -> None:
+        self._name_of_bucket = location.bucket
+        self._address = options.gcs_endpoint or _GOOGLE
+        with self._explained():
+            self._client = _client(options)
+        self._bucket = self._client.bucket(location.bucket)
+        self._calls: dict[str, Any] = {
+            "timeout": (min(5.0, options.timeout_seconds), options.timeout_seconds),
+            "retry": _retry(options.retry_seconds),
+        }
+
+    def list(self, prefix: str) -> list[Object]:
+        """Everything whose key begins with a prefix."""
+        with self._explained():
+            return [
+                Object(
+                    name=blob.name.removeprefix(prefix),
+                    size=blob.size,
+                    checksum=f"crc32c:{blob.crc32c}",
+                    modified=blob.updated,
+                )
+                for blob in self._client.list_blobs(self._bucket, prefix=prefix, **self._calls)
+            ]
+
+    def read(self, key: str) -> bytes:
+        """The content of an object, its checksum verified."""
+        with self._explained(key):
+            content: bytes = self._bucket.blob(key).download_as_bytes(
+                checksum="crc32c", **self._calls
+            )
+            return content
+
+    def write(self, key: str, data: bytes) -> None:
+        """Makes an object of some bytes."""
+        with self._explained(key):
+            self._bucket.blob(key).upload_from_string(
+                data,
+                content_type="application/octet-stream",
+                checksum="crc32c",
+                **self._calls,
+            )
+
+    def fetch(self, key: str, file: Path, on_bytes: OnBytes) -> None:
+        """Downloads an object."""
+        with self._explained(key), file.open("wb") as stream:
+            # `raw`: an object that is stored as gzip comes as it is, not unpacked.
+            self._bucket.blob(key).download_to_file(
+                stream, raw_download=True, checksum=None, **self._calls
+            )
+        on_bytes(file.stat().st_size)
+
+    def put(self, file: Path, key: str, on_bytes: OnBytes) -> None:
+        """Uploads a file; the store compares its checksum, and a resumable upload's after it."""
+        with self._explained(key):
+            self._bucket.blob(key).upload_from_filename(
+                str(file),
+                content_type="application/octet-stream",
+                checksum="crc32c",
+                **self._calls,
+            )
+        on_bytes(file.stat().st_size)
+
+    def delete(self, key: str) -> None:
+        """Removes an object."""
+        with self._explained(key), contextlib.suppress(google.api_core.exceptions.NotFound):
+            self._bucket.blob(key).delete(**self._calls)
+
+    def holds(self, found: Object, key: str, file: Path) -> bool | None:
+        """Compares CRC32C."""
+        return found.checksum == f"crc32c:{checksums.crc32c(file)}"
+
+    def close(self, cancel: bool) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    @contextlib.contextmanager
+    def _explained(self, key: str = "") -> Iterator[None]:
+        """Says errors of the libraries in a sentence."""
+        name = str(Location("gs", self._name_of_bucket, key))
+        try:
+            yield
+        except google.api_core.exceptions.RetryError as error:
+            raise self._sentence(error.cause or error, name, key) from error
+        except (
+            google.api_core.exceptions.GoogleAPIError,
+            google.auth.exceptions.GoogleAuthError,
+            google.resumable_media.DataCorruption,
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            ConnectionError,
+        ) as error:
+            raise self._sentence(error, name, key) from error
+
+    def _sentence(self, error: Exception, name: str, key: str) -> StorageError:
+        match error:
+            case google.resumable_media.DataCorruption():
+                return StorageError(
+                    f"{name} was damaged between here and {self._address}: run the same command "
+                    "again"
+                )
+            case google.auth.exceptions.TransportError() if _certificate(error):
+                return self._untrusted()
+            case google.auth.exceptions.GoogleAuthError():
+                return StorageRefusedError(
+                    f"no usable credentials were found for {name}: set "
+                    "GOOGLE_APPLICATION_CREDENTIALS, or give this machine or pod an identity"
+                )
+            case google.api_core.exceptions.Unauthorized() | google.api_core.exceptions.Forbidden():
+                return StorageRefusedError(
+                    f"access to {name} is denied: give the credentials the right to list, read "
+                    "and write there, or use others"
+                )
+            case google.api_core.exceptions.NotFound() if key and not self._bucket_is_missing():
+                return StorageMissingError(
+                    f"there is no object {name} at {self._address}: check it"
+                )
+            case google.api_core.exceptions.NotFound():
+                return StorageRefusedError(
+                    f"there is no bucket {self._name_of_bucket} at {self._address}: make it, or "
+                    "check its name and the endpoint"
+                )
+            case google.api_core.exceptions.GoogleAPICallError() if _is_damage(error):
+                return StorageError(
+                    f"{name} was damaged on its way to {self._address}: run the same command again"
+                )
+            case google.api_core.exceptions.GoogleAPICallError(code=code) if code and (
+                code >= 500 or code == 429
+            ):
+                return StorageError(
+                    f"{self._address} still fails for {name} after several tries ({code}): try "
+                    "again later"
+                )
+            case google.api_core.exceptions.GoogleAPIError():
+                reason = " ".join(str(getattr(error, "message", error)).split())
+                return StorageRefusedError(f"{self._address} refuses {name}: {reason}")
+            case _ if _certificate(error):
+                return self._untrusted()
+        return StorageError(
+            f"{self._address} cannot be reached for {name} or breaks off "
+            f"({type(error).__name__}): check the endpoint and the network, then run the same "
+            "command again"
+        )
+
+    def _bucket_is_missing(self) -> bool:
+        try:
+            next(iter(self._client.list_blobs(self._bucket, max_results=1, **self._calls)), None)
+        except google.api_core.exceptions.NotFound:
+            return True
+        except google.api_core.exceptions.GoogleAPIError:
+            return False
+        return False
+
+    def _untrusted(self) -> StorageError:
+        return StorageRefusedError(
+            f"the certificate of {self._address} is not trusted: give the PEM file of its CA with "
+            "--ca-file or REQUESTS_CA_BUNDLE"
+        )
+
+
+def _client(options: Options) -> Any:
+    """A client; without credentials for a server without TLS, which is an emulator."""
+    emulator = options.gcs_endpoint.startswith("http://")
+    client = storage.Client(
+        project="none" if emulator else None,
+        credentials=AnonymousCredentials() if emulator else None,
+        client_options={"api_endpoint": options.gcs_endpoint} if options.gcs_endpoint else None,
+    )
+    if options.gcs_endpoint:  # a CA of S3's, as AWS_CA_BUNDLE has it, says nothing of Google
+        client._http.verify = options.verify
+    return client
+
+
+def _retry(seconds: float) -> Retry:
+    """The library's choice of passing reasons, without certificates that nobody trusts."""
+
+    def passing(error: Exception) -> bool:
+        return bool(DEFAULT_RETRY._predicate(error)) and not _certificate(error)
+
+    return DEFAULT_RETRY.with_predicate(passing).with_timeout(seconds)
+
+
+def _certificate(error: Exception) -> bool:
+    return "CERTIFICATE_VERIFY_FAILED" in str(error)
+
+
+def _is_damage(error: google.api_core.exceptions.GoogleAPICallError) -> bool:
+    """Whether a store refused content for its checksum: it has no code of its own for that."""
+    return error.code in {400, 409} and any(
+        word in str(error).lower() for word in ("checksum", "crc32c", "md5")
+    )
