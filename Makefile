@@ -4,14 +4,16 @@ VENV   ?= .venv
 OUTPUT ?= demo
 DATA   ?=
 ARGS   =
-export VENV OUTPUT DATA
+IMAGE  ?=
+DOCKER ?= docker
+export VENV OUTPUT DATA IMAGE DOCKER
 
 SETUP = sh requirements/setup.sh
 BIN   = $(VENV)/bin
 PACKAGES = $(wildcard modules pipelines kubeflow cli)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit lint bench-local docs lock clean
+.PHONY: help setup demo test test-unit lint bench-local image test-image docs lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +41,13 @@ lint:  ## ruff and mypy
 bench-local:  ## our pipeline beside upstream's MNIST example
 	@$(SETUP) --dev
 	@"$(BIN)/python" benchmarks/local.py $(ARGS)
+
+image:  ## build the container image: IMAGE=REFERENCE DOCKER=CLIENT ARGS='--pull ...'
+	@sh docker/build.sh $(ARGS)
+
+test-image:  ## the tests of the image alone; they need root and Docker's daemon
+	@$(SETUP) --dev
+	@"$(BIN)/python" -m pytest -q tests/container $(ARGS)
 
 docs:  ## write the generated parts of the documentation again
 	@$(SETUP) --dev
