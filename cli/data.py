@@ -1,13 +1,20 @@
-"""`tfx-mobile data`: examples as TFRecords with a manifest."""
+"""`tfx-mobile data`: examples as TFRecords with a manifest, here and in object stores."""
 
 import os
+import tempfile
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from cli.storage_options import options, storage_options
 
-@click.command()
+if TYPE_CHECKING:
+    from pipelines.data import prepare
+
+
+@click.group(invoke_without_command=True)
 @click.option(
     "--source",
     default="auto",
@@ -16,9 +23,8 @@ import click
 )
 @click.option(
     "--output",
-    required=True,
     type=click.Path(path_type=Path),
-    help="Directory for train/, eval/ and manifest.json.",
+    help="Directory for train/, eval/ and manifest.json.  [required without COMMAND]",
 )
 @click.option(
     "--eval-fraction",
@@ -27,14 +33,21 @@ import click
     type=float,
     help="Part kept for evaluation where the source has no split of its own.",
 )
-def data(source: str, output: Path, eval_fraction: float) -> None:
-    """Write a dataset of TFRecords with a manifest.
+@click.pass_context
+def data(ctx: click.Context, source: str, output: Path | None, eval_fraction: float) -> None:
+    """Write a dataset of TFRecords with a manifest, or send one to an object store.
 
     \b
     tfx-mobile data --source digits --output dataset
     tfx-mobile data --source ~/my-images --output dataset
     tfx-mobile run --output demo --data dataset
+    tfx-mobile data push dataset s3://bucket/dataset
     """
+    if ctx.invoked_subcommand:
+        return
+    if output is None:
+        (parameter,) = (p for p in ctx.command.params if p.name == "output")
+        raise click.MissingParameter(ctx=ctx, param=parameter)
     # TensorFlow and Google's libraries greet on standard error.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.simplefilter("ignore", FutureWarning)
@@ -43,7 +56,87 @@ def data(source: str, output: Path, eval_fraction: float) -> None:
 
     settings.validate({"data": {"source": source, "eval_fraction": eval_fraction}})
     manifest, how = prepare.prepare(source, output, eval_fraction)
-    click.echo(
-        f"{output}: {how}; {manifest.count(prepare.TRAIN):,} examples for training, "
-        f"{manifest.count(prepare.EVAL):,} for evaluation, fingerprint {manifest.fingerprint[:12]}"
+    click.echo(f"{output}: {how}; {_summary(manifest)}")
+
+
+@data.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.argument("uri")
+@storage_options
+def push(
+    directory: Path, uri: str, endpoint: str | None, region: str | None, ca_file: str | None
+) -> None:
+    """Send the dataset in DIRECTORY to the object store at URI.
+
+    URI is gs://BUCKET/PATH, s3://BUCKET/PATH or minio://BUCKET/PATH. The manifest goes last, and
+    what is there already is not sent again.
+
+    \b
+    tfx-mobile data push dataset gs://bucket/digits
+    tfx-mobile data push dataset minio://bucket/digits --endpoint http://minio:9000
+    """
+    from cli import progress, transfers
+    from kubeflow import storage
+    from pipelines.data import prepare
+    from pipelines.errors import DataError
+
+    found = prepare.Manifest.read(directory)
+    if found is None or not all((directory / name).is_dir() for name in found.examples):
+        raise DataError(
+            f"{directory} holds no dataset with a {prepare.MANIFEST}: write one with "
+            "tfx-mobile data --output"
+        )
+    files = [file for file in directory.rglob("*") if file.is_file()]
+    sizes = {file.relative_to(directory).as_posix(): file.stat().st_size for file in files}
+    reach = options(endpoint, region, ca_file)
+    with transfers.Transfers(progress.console(), sizes) as shown:
+        sent = storage.upload(
+            directory, uri, reach, last=[prepare.MANIFEST], on_progress=shown.on_progress
+        )
+    how = f"{sent:,} bytes sent" if sent else "unchanged, nothing sent"
+    click.echo(f"{uri}: {how}; {_summary(found)}")
+
+
+@data.command()
+@click.argument("uri")
+@storage_options
+def ls(uri: str, endpoint: str | None, region: str | None, ca_file: str | None) -> None:
+    """List what is in the object store at URI, with the counts of a dataset.
+
+    \b
+    tfx-mobile data ls gs://bucket/digits
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    from cli import progress
+    from kubeflow import storage
+    from pipelines.data import prepare
+    from pipelines.errors import StorageMissingError
+
+    reach = options(endpoint, region, ca_file)
+    found = storage.list_objects(uri, reach)
+    if not found:
+        raise StorageMissingError(f"there is nothing at {uri}: check the address")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "bytes", "modified"):
+        table.add_column(heading, justify="right" if heading == "bytes" else "left")
+    for thing in found:
+        modified = thing.modified.astimezone().isoformat(" ", "seconds")
+        table.add_row(escape(thing.name), f"{thing.size:,}", modified)
+    console = progress.console()
+    console.print(table)
+    if any(thing.name == prepare.MANIFEST for thing in found):
+        text = storage.read_bytes(f"{uri.rstrip('/')}/{prepare.MANIFEST}", reach)
+        with tempfile.TemporaryDirectory() as directory:
+            (Path(directory) / prepare.MANIFEST).write_bytes(text)
+            manifest = prepare.Manifest.read(Path(directory))
+        if manifest:
+            console.print(escape(f"{manifest.source}: {_summary(manifest)}"), soft_wrap=True)
+
+
+def _summary(manifest: "prepare.Manifest") -> str:
+    return (
+        f"{manifest.count('train'):,} examples for training, {manifest.count('eval'):,} for "
+        f"evaluation, fingerprint {manifest.fingerprint[:12]}"
     )

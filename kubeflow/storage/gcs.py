@@ -205,7 +205,7 @@ def _retry(seconds: float) -> Retry:
     def passing(error: Exception) -> bool:
         return bool(DEFAULT_RETRY._predicate(error)) and not _certificate(error)
 
-    return DEFAULT_RETRY.with_predicate(passing).with_timeout(seconds)
+    return DEFAULT_RETRY.with_predicate(passing).with_delay(0.5, 20.0).with_timeout(seconds)
 
 
 def _certificate(error: Exception) -> bool:

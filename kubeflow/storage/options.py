@@ -1,6 +1,7 @@
 """How to reach a store. Never credentials: those are for the libraries' own chains to find."""
 
 import dataclasses
+import math
 import os
 from collections.abc import Mapping
 from typing import Literal, cast, get_args
@@ -45,6 +46,15 @@ class Options:
                 raise SettingsError(
                     f"the endpoint {endpoint!r} has no scheme: begin it with http:// or https://"
                 )
+            if "@" in endpoint:
+                raise SettingsError(
+                    "an endpoint holds credentials before an @: leave them out and set "
+                    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                )
+        if not 0 <= self.retry_seconds < math.inf:
+            raise SettingsError(
+                f"the time of retries is {self.retry_seconds}: give a number of seconds"
+            )
         if self.addressing not in get_args(Addressing):
             raise SettingsError(
                 f"the addressing {self.addressing!r} is unknown: {', '.join(get_args(Addressing))}"

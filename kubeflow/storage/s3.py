@@ -1,15 +1,18 @@
 """Buckets of the S3 protocol: AWS, MinIO, SeaweedFS and others, by boto3."""
 
 import contextlib
+import functools
 import io
 import math
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import boto3.session
 import botocore.exceptions
+import botocore.loaders
+import botocore.session
 import s3transfer.exceptions
 from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
 from botocore.config import Config
@@ -202,6 +205,7 @@ class S3Store:
                 f"{self._name(key)} is not a name that S3 takes: check bucket and path"
             ) from error
         except (
+            botocore.exceptions.ConnectionError,
             botocore.exceptions.HTTPClientError,
             botocore.exceptions.IncompleteReadError,
             s3transfer.exceptions.RetriesExceededError,
@@ -255,7 +259,8 @@ class S3Store:
 
 
 def _client(options: Options) -> "S3Client":
-    session = boto3.session.Session()
+    session = botocore.session.get_session()
+    session.register_component("data_loader", _loader())
     custom = bool(options.endpoint)
     addressing = options.addressing
     if addressing == "auto" and custom:
@@ -273,16 +278,24 @@ def _client(options: Options) -> "S3Client":
         request_checksum_calculation=checksum,
         response_checksum_validation=checksum,
     )
-    region = options.region or session.region_name or ("us-east-1" if custom else None)
-    client = session.client(
+    region = options.region or session.get_config_variable("region")
+    client = session.create_client(
         "s3",
         endpoint_url=options.endpoint or None,
-        region_name=region,
+        region_name=region or ("us-east-1" if custom else None),
         verify=options.verify,
         config=config,
     )
-    client.meta.events.register_first("needs-retry.s3", _give_up_untrusted)
-    return client
+    client.meta.events.register_first(
+        "needs-retry.s3", functools.partial(_give_up, options.retry_seconds)
+    )
+    return cast("S3Client", client)
+
+
+@functools.cache
+def _loader() -> botocore.loaders.Loader:
+    """The descriptions of S3 in JSON, which take longer to read than most requests do."""
+    return botocore.loaders.create_loader()
 
 
 def _repeats(seconds: float) -> int:
@@ -296,11 +309,19 @@ def _repeats(seconds: float) -> int:
     return repeats
 
 
-def _give_up_untrusted(caught_exception: Exception | None = None, **_: Any) -> None:
-    """A certificate does not become trusted by trying again, as botocore would."""
-    if isinstance(caught_exception, botocore.exceptions.SSLError) and _UNTRUSTED.search(
-        str(caught_exception)
-    ):
+def _give_up(
+    seconds: float, caught_exception: Exception | None, request_dict: dict[str, Any], **_: Any
+) -> None:
+    """Ends repeats that botocore would go on with, by raising what went wrong.
+
+    It counts tries, each of which may wait for its time-out; and it repeats those that a
+    certificate ended, which does not become trusted by trying again.
+    """
+    if caught_exception is None:
+        return
+    untrusted = _UNTRUSTED.search(str(caught_exception))
+    first_failure = request_dict["context"].setdefault("tfx_mobile_failed", time.monotonic())
+    if untrusted or time.monotonic() - first_failure > seconds:
         raise caught_exception
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -203,7 +204,10 @@ def _open(location: Location, options: Options) -> Store:
             f"the CA's file {options.ca_file} cannot be read: correct --ca-file or AWS_CA_BUNDLE"
         )
     if location.scheme == "gs":
-        from kubeflow.storage.gcs import GcsStore
+        with warnings.catch_warnings():
+            # Google's libraries say at import that they will leave Python 3.10 behind.
+            warnings.simplefilter("ignore", FutureWarning)
+            from kubeflow.storage.gcs import GcsStore
 
         return GcsStore(location, options)
     from kubeflow.storage.s3 import S3Store

@@ -96,9 +96,12 @@ def _check_call(command, arguments):
     """Parses the arguments as click does, and runs nothing."""
     arguments = list(arguments)
     if isinstance(command, click.Group):
-        known = {option for p in command.params for option in p.opts} | {"--help"}
+        known = {option: p for p in command.params for option in p.opts}
         while arguments and arguments[0].startswith("-"):
-            assert arguments.pop(0) in known
+            option = arguments.pop(0)
+            assert option in known or option == "--help"
+            if option in known and not known[option].is_flag:
+                arguments.pop(0)
         if arguments:
             assert arguments[0] in command.commands, f"there is no command {arguments[0]}"
             _check_call(command.commands[arguments[0]], arguments[1:])

@@ -1,0 +1,314 @@
+"""What a caller may rely on, in every kind of store."""
+
+import dataclasses
+import hashlib
+import os
+import re
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import boto3
+import pytest
+
+from kubeflow import storage
+from kubeflow.storage import Options
+from pipelines.errors import StorageMissingError, StorageRefusedError
+from tests.kubeflow.storage import faults, servers
+from tests.kubeflow.storage.places import ALL, BUCKET, REMOTE, Place, stores
+
+CONTENT = {
+    "manifest.json": b'{"format": 1}',
+    "train/data.tfrecord.gz": bytes(range(256)) * 40,
+    "eval/data.tfrecord.gz": b"eval",
+    "empty": b"",
+    "a b/ü+%?#&=.txt": b"an odd name",
+}
+MEBIBYTE = 1 << 20
+
+
+def filled(directory: Path, content: dict[str, bytes] = CONTENT) -> Path:
+    for name, data in content.items():
+        file = directory / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    return directory
+
+
+def held(directory: Path) -> dict[str, bytes]:
+    return {
+        file.relative_to(directory).as_posix(): file.read_bytes()
+        for file in directory.rglob("*")
+        if file.is_file()
+    }
+
+
+@stores(*ALL)
+def test_there_and_back(place: Place, tmp_path: Path) -> None:
+    sent: dict[str, int] = {}
+    fetched: dict[str, int] = {}
+
+    def count(into: dict[str, int]) -> storage.OnProgress:
+        def on_progress(name: str, size: int) -> None:
+            into[name] = into.get(name, 0) + size
+
+        return on_progress
+
+    total = sum(map(len, CONTENT.values()))
+    source = filled(tmp_path / "source")
+    assert storage.upload(source, place.uri, place.options, on_progress=count(sent)) == total
+    target = tmp_path / "target"
+    assert storage.download(place.uri, target, place.options, on_progress=count(fetched)) == total
+    assert held(target) == CONTENT
+    sizes = {name: len(data) for name, data in CONTENT.items() if data}
+    assert sent == sizes
+    assert fetched == sizes
+
+
+@stores(*ALL)
+def test_what_is_there_moves_no_more(place: Place, tmp_path: Path) -> None:
+    source, target = filled(tmp_path / "source"), tmp_path / "target"
+    storage.upload(source, place.uri, place.options)
+    assert storage.upload(source, place.uri, place.options) == 0
+    storage.download(place.uri, target, place.options)
+    assert storage.download(place.uri, target, place.options) == 0
+    # Of the same size, so that only the content tells.
+    (source / "eval/data.tfrecord.gz").write_bytes(b"EVAL")
+    assert storage.upload(source, place.uri, place.options) == 4
+    (target / "manifest.json").write_bytes(b'{"format": 2}')
+    (target / "mine").write_bytes(b"mine")
+    assert storage.download(place.uri, target, place.options) == 4 + 13
+    expected = {**CONTENT, "eval/data.tfrecord.gz": b"EVAL"}
+    assert held(target) == {**expected, "mine": b"mine"}
+
+
+@stores(*ALL)
+def test_a_listing(place: Place, tmp_path: Path) -> None:
+    before = datetime.now(timezone.utc) - timedelta(seconds=2)
+    storage.upload(filled(tmp_path / "source"), place.uri, place.options)
+    found = storage.list_objects(place.uri, place.options)
+    assert [(o.name, o.size) for o in found] == sorted((n, len(d)) for n, d in CONTENT.items())
+    assert all(before <= o.modified <= before + timedelta(minutes=2) for o in found)
+    kinds = {"local": "md5:", "gcs": "crc32c:"}
+    assert all(o.checksum.startswith(kinds.get(place.kind, "etag:")) for o in found)
+    assert len({o.checksum for o in found}) == len(found)
+
+
+@stores(*ALL)
+def test_a_prefix_is_a_directory(place: Place) -> None:
+    for name in ("a/b", "a/b/c", "a/bc", "ab"):
+        if place.kind in {"gcs", "minio"} or name != "a/b":  # elsewhere a file is no directory
+            uri = f"{place.uri}/x" if name == "a/b" and place.kind == "minio" else place.uri
+            storage.write_bytes(f"{uri}/{name}", b"x", place.options)
+    for uri in (f"{place.uri}/a/b", f"{place.uri}/a/b/"):
+        assert [o.name for o in storage.list_objects(uri, place.options)] == ["c"]
+    assert storage.list_objects(f"{place.uri}/nothing", place.options) == []
+    assert storage.delete(f"{place.uri}/a/b", place.options) == 1
+    left = {o.name for o in storage.list_objects(place.uri, place.options)}
+    assert left >= {"a/bc", "ab"}
+    assert "a/b/c" not in left
+
+
+@stores(*ALL)
+def test_bytes(place: Place) -> None:
+    uri = f"{place.uri}/deep/er/file"
+    with pytest.raises(StorageMissingError, match="deep/er/file") as caught:
+        storage.read_bytes(uri, place.options)
+    assert caught.value.exit_code == 2
+    for data in (b"one", b"", b"another"):
+        storage.write_bytes(uri, data, place.options)
+        assert storage.read_bytes(uri, place.options) == data
+    assert storage.delete(place.uri, place.options) == 1
+    assert storage.delete(place.uri, place.options) == 0
+
+
+@stores(*ALL)
+def test_nothing_to_download(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(StorageMissingError, match="there is nothing at"):
+        storage.download(place.uri, tmp_path / "target", place.options)
+    assert not (tmp_path / "target").exists()
+
+
+@stores("local", "rclone")
+@pytest.mark.parametrize("name", ["missing", "file", "empty"])
+def test_nothing_to_upload(place: Place, tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StorageRefusedError, match=f"{name} holds no files"):
+        storage.upload(tmp_path / name, place.uri, place.options)
+
+
+@stores("minio", "gcs")
+def test_markers_of_directories_are_left_out(place: Place, tmp_path: Path) -> None:
+    storage.write_bytes(f"{place.uri}/a/file", b"x", place.options)
+    if place.kind == "gcs":
+        from google.auth.credentials import AnonymousCredentials
+        from google.cloud import storage as google_storage
+
+        client = google_storage.Client(
+            project="none",
+            credentials=AnonymousCredentials(),
+            client_options={"api_endpoint": place.endpoint},
+        )
+        bucket = client.bucket(BUCKET)
+        for name in ("", "a/", "b/"):
+            bucket.blob(f"{place.uri.split('/')[-1]}/{name}").upload_from_string(b"")
+    else:
+        client = boto3.client("s3", endpoint_url=place.endpoint, region_name="us-east-1")
+        for name in ("", "a/", "b/"):
+            client.put_object(Bucket=BUCKET, Key=f"{place.uri.split('/')[-1]}/{name}")
+    assert [o.name for o in storage.list_objects(place.uri, place.options)] == ["a/file"]
+    storage.download(place.uri, tmp_path / "target", place.options)
+    assert held(tmp_path / "target") == {"a/file": b"x"}
+    assert storage.delete(place.uri, place.options) == 1
+
+
+@stores("rclone")
+def test_more_objects_than_a_page(place: Place, rclone: servers.S3Server) -> None:
+    directory = rclone.directory / BUCKET / place.uri.split("/")[-1]
+    directory.mkdir()
+    for number in range(1100):
+        (directory / f"{number:04}").write_bytes(b"x")
+    assert len(storage.list_objects(place.uri, place.options)) == 1100
+
+
+@stores("gcs")
+def test_a_name_that_leads_out_of_the_directory(place: Place, tmp_path: Path) -> None:
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage as google_storage
+
+    client = google_storage.Client(
+        project="none",
+        credentials=AnonymousCredentials(),
+        client_options={"api_endpoint": place.endpoint},
+    )
+    key = f"{place.uri.split('/')[-1]}//out"
+    client.bucket(BUCKET).blob(key).upload_from_string(b"x")
+    with pytest.raises(StorageRefusedError, match="rename it"):
+        storage.download(place.uri, tmp_path / "deep" / "target", place.options)
+    assert list(tmp_path.rglob("out")) == []
+
+
+@stores(*REMOTE)
+def test_the_last_files_come_last(place: Place, proxy: faults.Proxy, tmp_path: Path) -> None:
+    names = ["manifest.json", "a", "m/manifest.json", "z", "big"]
+    source = filled(tmp_path / "source", {name: name.encode() for name in names})
+    (source / "big").write_bytes(os.urandom(9 * MEBIBYTE))
+    storage.upload(source, place.uri, place.through(proxy), last=["manifest.json"])
+    sent = []
+    for request in proxy.requests:
+        # Google's name is in the content; the requests after the first of a resumable upload
+        # have an id, and no name at all.
+        named = re.search(rb'"name": *"([^"]+)"', request.content)
+        where = named[1].decode() if named else request.path.split("?")[0]
+        name = where.partition(place.uri.split("/")[-1] + "/")[2]
+        if request.method in {"PUT", "POST"} and name:
+            sent.append(name)
+    assert set(sent) == set(names)
+    assert set(sent[-2:]) == {"manifest.json", "m/manifest.json"}
+    assert not [name for name in sent[:-2] if name.endswith("manifest.json")]
+
+
+@stores(*REMOTE)
+def test_a_large_file_goes_in_parts(place: Place, proxy: faults.Proxy, tmp_path: Path) -> None:
+    data = os.urandom(20 * MEBIBYTE + 5)
+    source = filled(tmp_path / "source", {"big": data, "small": b"small"})
+    options = place.through(proxy)
+    assert storage.upload(source, place.uri, options) == len(data) + 5
+    if place.kind == "gcs":
+        assert any("uploadType=resumable" in r.path for r in proxy.requests)
+    else:
+        parts = [r for r in proxy.requests if r.method == "PUT" and "partNumber=" in r.path]
+        assert sorted(r.size for r in parts) == [4 * MEBIBYTE + 5, 8 * MEBIBYTE, 8 * MEBIBYTE]
+    assert storage.upload(source, place.uri, options) == 0
+    target = tmp_path / "target"
+    assert storage.download(place.uri, target, options) == len(data) + 5
+    assert hashlib.sha256((target / "big").read_bytes()).digest() == hashlib.sha256(data).digest()
+    assert storage.download(place.uri, target, options) == 0
+    if place.kind == "minio":
+        etag = {o.name: o.checksum for o in storage.list_objects(place.uri, options)}["big"]
+        assert etag.endswith("-3")
+    # One byte within the second part, so that a comparison of the first would not see it.
+    with (target / "big").open("r+b") as stream:
+        stream.seek(9 * MEBIBYTE)
+        stream.write(bytes([data[9 * MEBIBYTE] ^ 1]))
+    assert storage.download(place.uri, target, options) == len(data)
+
+
+@stores("minio")
+def test_parts_of_another_size_than_ours(place: Place, tmp_path: Path) -> None:
+    data = os.urandom(11 * MEBIBYTE)
+    client = boto3.client("s3", endpoint_url=place.endpoint, region_name="us-east-1")
+    from boto3.s3.transfer import TransferConfig
+
+    source = filled(tmp_path / "source", {"big": data})
+    parts = TransferConfig(multipart_threshold=5 * MEBIBYTE, multipart_chunksize=5 * MEBIBYTE)
+    key = f"{place.uri.split('/')[-1]}/big"
+    client.upload_file(str(source / "big"), BUCKET, key, Config=parts)
+    (found,) = storage.list_objects(place.uri, place.options)
+    assert found.checksum.endswith("-3")
+    assert storage.upload(source, place.uri, place.options) == 0
+    assert storage.download(place.uri, tmp_path / "source", place.options) == 0
+
+
+@stores("rclone")
+def test_s3_and_minio_are_the_same_protocol(place: Place) -> None:
+    storage.write_bytes(f"{place.uri}/x", b"x", place.options)
+    uri = place.uri.replace("s3://", "minio://")
+    assert storage.read_bytes(f"{uri}/x", place.options) == b"x"
+
+
+@stores("minio")
+def test_the_bucket_in_the_path_unless_asked_otherwise(place: Place, proxy: faults.Proxy) -> None:
+    storage.list_objects(place.uri, place.through(proxy))
+    assert proxy.requests[0].path.startswith(f"/{BUCKET}?")
+    # An address without names cannot hold the bucket's, so that a name is needed.
+    named = proxy.endpoint.replace("127.0.0.1", "localhost")
+    virtual = dataclasses.replace(
+        place.options, endpoint=named, addressing="virtual", retry_seconds=0
+    )
+    before = len(proxy.requests)
+    with pytest.raises(Exception, match=r"localhost|bucket"):
+        storage.list_objects(place.uri, virtual)
+    assert not any(r.path.startswith(f"/{BUCKET}") for r in proxy.requests[before:])
+
+
+@stores("gcs")
+def test_the_environment_is_enough(place: Place) -> None:
+    storage.write_bytes(f"{place.uri}/x", b"x")
+    assert storage.read_bytes(f"{place.uri}/x") == b"x"
+
+
+def test_plain_paths_and_uris() -> None:
+    assert [storage.is_remote(u) for u in ("gs://b/p", "s3://b", "minio://b/p", "/p", "p", "")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("", "the path is empty"),
+        ("ftp://b/p", "unknown scheme ftp"),
+        ("s3://", "names no bucket"),
+        ("gs:///p", "names no bucket"),
+        ("s3://b/a/../c", "empty step"),
+        ("s3://b/a//c", "empty step"),
+        ("minio://b/p", "--endpoint"),
+    ],
+)
+def test_addresses_that_cannot_be(uri: str, words: str) -> None:
+    with pytest.raises(StorageRefusedError, match=words) as caught:
+        storage.list_objects(uri, Options())
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket", "minio://bucket", "gs://bucket"])
+def test_a_bucket_without_a_path_is_no_object(uri: str) -> None:
+    options = Options(endpoint="http://127.0.0.1:1", gcs_endpoint="http://127.0.0.1:1")
+    with pytest.raises(StorageRefusedError, match="no object"):
+        storage.write_bytes(uri, b"x", options)
