@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli import data, doctor, report, run
+from cli import compile, data, doctor, report, run
 from pipelines.errors import TfxMobileError
 
 
@@ -33,5 +33,5 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (doctor.doctor, data.data, run.run, report.report):
+for command in (doctor.doctor, data.data, run.run, compile.compile_, report.report):
     main.add_command(command)

@@ -84,6 +84,9 @@ def components(settings: Settings, places: Places) -> list[BaseComponent]:
         branches=settings.branches,
         models={name: n.trainer.outputs["model"] for name, n in nodes.items()},
         evaluations={name: n.evaluator.outputs["evaluation"] for name, n in nodes.items()},
+        validations={
+            name: n.validator.outputs["blessing"] for name, n in nodes.items() if n.validator
+        },
     ).with_id(COMPARISON)
     return [
         example_gen,

@@ -156,6 +156,68 @@ class Local(_Settings):
     )
 
 
+class Toleration(_Settings):
+    """A taint that the tasks' pods tolerate, as in Kubernetes."""
+
+    key: str = ""
+    operator: Literal["Equal", "Exists"] = "Exists"
+    value: str = ""
+    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
+
+
+class SecretVariable(_Settings):
+    """An environment variable whose value is a key of a Kubernetes secret."""
+
+    secret: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+    variable: str = Field(pattern=r"^[A-Za-z_]\w*$")
+
+
+_URI = r"^((gs|s3|minio)://[^/]+(/.*)?)?$"
+_QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|[kMGT]i?)?$"
+
+
+class Kubeflow(_Settings):
+    """How the pipeline is compiled for Kubeflow Pipelines."""
+
+    image: str = Field("", description="the container image of every task")
+    pipeline_root: str = Field(
+        "", pattern=_URI, description="where artifacts go; empty: the cluster's own default"
+    )
+    data: str = Field(
+        "minio://mlpipeline/v2/artifacts/tfx-mobile/data",
+        min_length=1,
+        description="default of the run's data_uri: where `tfx-mobile data push` put the dataset",
+    )
+    data_access: Literal["importer", "direct"] = Field(
+        "importer",
+        description="importer: KFP hands the data to the task; direct: the task reads gs:// or a "
+        "mounted path itself",
+    )
+    push_to: str = Field(
+        "",
+        description="default of the run's push_to: gs://, s3://, minio:// or a mounted path; "
+        "empty: the pushed_model artifact alone",
+    )
+    cpu: str = Field("1", pattern=_QUANTITY, description="processor cores each task asks for")
+    memory: str = Field("2Gi", pattern=_QUANTITY, description="memory each task asks for")
+    uncached: tuple[str, ...] = Field(
+        (), description="tasks that run every time, such as pusher-lite"
+    )
+    environment: dict[str, str] = Field({}, description="environment variables of every task")
+    secrets: tuple[SecretVariable, ...] = Field(
+        (), description="variables from secrets: {secret, key, variable} each"
+    )
+    image_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = Field(
+        "", description="when nodes pull the image; empty: Kubernetes decides"
+    )
+    image_pull_secrets: tuple[str, ...] = Field((), description="secrets of a private registry")
+    node_selector: dict[str, str] = Field({}, description="labels that a node must have")
+    tolerations: tuple[Toleration, ...] = Field(
+        (), description="taints tolerated: {key, operator, value, effect} each"
+    )
+
+
 class Settings(_Settings):
     """Everything a run depends on."""
 
@@ -178,6 +240,7 @@ class Settings(_Settings):
     )
     beam: Beam = Beam()
     local: Local = Local()
+    kubeflow: Kubeflow = Kubeflow()
 
     @model_validator(mode="after")
     def _branches_are_comparable(self) -> "Settings":

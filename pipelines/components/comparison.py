@@ -10,18 +10,12 @@ from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.dsl.components.base.base_executor import BaseExecutor
 from tfx.dsl.components.base.executor_spec import ExecutorClassSpec
 from tfx.types import artifact_utils, standard_artifacts
-from tfx.types.artifact import Artifact
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import path_utils
 
-from pipelines.components.names import COMPARISON_DOCUMENT
+from pipelines.components.artifacts import Comparison, Metrics
+from pipelines.components.names import COMPARISON_DOCUMENT, VERDICT
 from pipelines.settings import BASELINE, Branch
-
-
-class Comparison(Artifact):
-    """How the branches compare."""
-
-    TYPE_NAME = "BranchComparison"
 
 
 class Executor(BaseExecutor):
@@ -34,7 +28,7 @@ class Executor(BaseExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         """Predicts every evaluation example with every model."""
-        from pipelines import evaluation
+        from pipelines import evaluation, stack
         from pipelines.report import document, predictors
 
         examples = predictors.read_examples(
@@ -47,6 +41,7 @@ class Executor(BaseExecutor):
                 artifact_utils.get_single_uri(input_dict[_key("model", name)])
             )
             model = predictors.MODELS[branch["kind"]](model_dir)
+            validation = input_dict.get(_key("validation", name))
             measured[name] = document.Measured(
                 kind=branch["kind"],
                 evaluation=evaluation.read(
@@ -55,10 +50,22 @@ class Executor(BaseExecutor):
                 predictions=model.logits(examples).argmax(axis=1),
                 model_bytes=model.bytes(),
                 latency=predictors.latency(model, examples),
+                verdict=_failures(validation) if validation else [],
             )
+        compared = document.compare(examples, measured, BASELINE, stack.installed())
         uri = artifact_utils.get_single_uri(output_dict["comparison"])
         with open(os.path.join(uri, COMPARISON_DOCUMENT), "w") as stream:
-            json.dump(document.compare(examples, measured, baseline=BASELINE), stream)
+            json.dump(compared, stream)
+        metrics = artifact_utils.get_single_instance(output_dict["metrics"])
+        for key, value in document.metrics(compared).items():
+            metrics.set_float_custom_property(key, value)
+
+
+def _failures(validation: list[types.Artifact]) -> list[str]:
+    """Why a lite validator refused its model, a sentence each."""
+    with open(os.path.join(artifact_utils.get_single_uri(validation), VERDICT)) as stream:
+        failures: list[str] = json.load(stream)["failures"]
+    return failures
 
 
 def _key(what: str, branch_name: str) -> str:
@@ -66,19 +73,20 @@ def _key(what: str, branch_name: str) -> str:
     return f"{what}_{branch_name.replace('-', '_')}"
 
 
-def _spec_for(names: Sequence[str]) -> type[ComponentSpec]:
-    """A spec with a model and an evaluation for each branch: TFX has no inputs by pattern."""
+def _spec_for(channels: Mapping[str, types.BaseChannel]) -> type[ComponentSpec]:
+    """A spec with these inputs beside the examples: TFX has no inputs by pattern."""
     inputs = {"examples": ChannelParameter(type=standard_artifacts.Examples)}
-    for name in names:
-        inputs[_key("model", name)] = ChannelParameter(type=standard_artifacts.Model)
-        inputs[_key("evaluation", name)] = ChannelParameter(type=standard_artifacts.ModelEvaluation)
+    inputs |= {key: ChannelParameter(type=channel.type) for key, channel in channels.items()}
     return type(
         "Spec",
         (Spec,),
         {
             "PARAMETERS": {"branches": ExecutionParameter(type=str)},
             "INPUTS": inputs,
-            "OUTPUTS": {"comparison": ChannelParameter(type=Comparison)},
+            "OUTPUTS": {
+                "comparison": ChannelParameter(type=Comparison),
+                "metrics": ChannelParameter(type=Metrics),
+            },
         },
     )
 
@@ -103,6 +111,7 @@ class BranchComparison(BaseComponent):
         branches: Sequence[Branch],
         models: Mapping[str, types.BaseChannel],
         evaluations: Mapping[str, types.BaseChannel],
+        validations: Mapping[str, types.BaseChannel],
     ) -> None:
         """Compares on the `eval` split.
 
@@ -111,15 +120,23 @@ class BranchComparison(BaseComponent):
           branches: The branches, the baseline among them.
           models: A `Model` for each branch, by name.
           evaluations: A `ModelEvaluation` for each branch, by name.
+          validations: A lite validator's `InfraBlessing` for each branch that has one, by name.
         """
-        names = [branch.name for branch in branches]
-        channels = {_key("model", name): models[name] for name in names}
-        channels |= {_key("evaluation", name): evaluations[name] for name in names}
+        channels = {
+            _key(what, name): channel
+            for what, by_name in (
+                ("model", models),
+                ("evaluation", evaluations),
+                ("validation", validations),
+            )
+            for name, channel in by_name.items()
+        }
         super().__init__(
-            _spec_for(names)(
+            _spec_for(channels)(
                 examples=examples,
                 branches=json.dumps([{"name": b.name, "kind": b.kind} for b in branches]),
                 comparison=types.Channel(type=Comparison),
+                metrics=types.Channel(type=Metrics),
                 **channels,
             )
         )

@@ -1,15 +1,13 @@
 """The report of a local run: `report.json` and `report.html`."""
 
 import contextlib
-import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines import stack
-from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT, VERDICT
+from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT
 from pipelines.data.prepare import EVAL, TRAIN, Manifest
 from pipelines.errors import OutputError, UsageError
 from pipelines.local.layout import Layout
@@ -38,11 +36,30 @@ def build(layout: Layout) -> Report:
         document = json.loads(document_file.read_text())
     except OSError as error:
         raise UsageError(f"{document_file} is gone: run again") from error
-    report = assemble(manifest, document, nodes)
-    html = page.render(report)
-    _write(layout.report_json, json.dumps(_without_images(report), indent=2) + "\n")
-    _write(layout.report_html, html)
+    report = assemble(
+        manifest,
+        document,
+        pushed={name: _pushed(nodes[f"pusher-{name}"]) for name in document["branches"]},
+        seconds={node_id: node.seconds for node_id, node in nodes.items()},
+        cached=[node_id for node_id, node in nodes.items() if node.cached],
+    )
+    write(report, layout.report_json, layout.report_html)
     return report
+
+
+def write(report: Report, json_file: Path, html_file: Path) -> None:
+    """Writes the report for programs and the one for people.
+
+    Raises:
+      OutputError: The files cannot be written.
+    """
+    html = page.render(report)
+    try:
+        html_file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write to {html_file.parent}: {error.strerror}") from error
+    _write(json_file, json.dumps(_without_images(report), indent=2) + "\n")
+    _write(html_file, html)
 
 
 def read(layout: Layout) -> Report:
@@ -51,8 +68,22 @@ def read(layout: Layout) -> Report:
     return report
 
 
-def assemble(manifest: Manifest, document: Mapping[str, Any], nodes: Mapping[str, Node]) -> Report:
-    """Joins the dataset, the comparison's document and what the run did with each branch."""
+def assemble(
+    manifest: Manifest,
+    document: Mapping[str, Any],
+    pushed: Mapping[str, str | None],
+    seconds: Mapping[str, float],
+    cached: Sequence[str],
+) -> Report:
+    """Joins the dataset, the comparison's document and what a run did.
+
+    Args:
+      manifest: Of the dataset that the run read.
+      document: The comparison's; see `pipelines.report.document`.
+      pushed: Where each branch's model was pushed, None where it was not or is gone.
+      seconds: Each node's time.
+      cached: The nodes whose outputs came from an earlier run.
+    """
     return {
         "dataset": {
             "source": manifest.source,
@@ -61,14 +92,20 @@ def assemble(manifest: Manifest, document: Mapping[str, Any], nodes: Mapping[str
             "fingerprint": manifest.fingerprint,
         },
         "branches": {
-            name: {**branch, **_outcome(name, branch, nodes)}
+            name: {**branch, "blessed": not branch["refusals"], "pushed_uri": pushed[name]}
             for name, branch in document["branches"].items()
         },
         "comparison": document["comparison"],
-        "stack": dataclasses.asdict(stack.installed()),
-        "seconds": {node_id: round(node.seconds, 3) for node_id, node in nodes.items()},
-        "cached": [node_id for node_id, node in nodes.items() if node.cached],
+        "stack": document["stack"],
+        "seconds": {node_id: round(value, 3) for node_id, value in seconds.items()},
+        "cached": list(cached),
     }
+
+
+def _pushed(pusher: Node) -> str | None:
+    """Where a Pusher put the model; a cached one does not look whether someone removed it."""
+    destination: str | None = pusher.outputs["pushed_model"].properties.get("pushed_destination")
+    return destination if destination and Path(destination).exists() else None
 
 
 def refusals(report: Report) -> list[str]:
@@ -78,23 +115,6 @@ def refusals(report: Report) -> list[str]:
         for name, branch in report["branches"].items()
         if not branch["blessed"]
     ]
-
-
-def _outcome(name: str, branch: Mapping[str, Any], nodes: Mapping[str, Node]) -> dict[str, Any]:
-    """Whether a branch was blessed, why not, and where it was pushed."""
-    reasons = list(branch["refusals"])
-    validator = nodes.get(f"validator-{name}")
-    if validator:
-        verdict = Path(validator.outputs["blessing"].uri) / VERDICT
-        reasons += json.loads(verdict.read_text())["failures"]
-    pushed = nodes[f"pusher-{name}"].outputs["pushed_model"].properties
-    destination = pushed.get("pushed_destination")
-    return {
-        "blessed": not reasons,
-        "refusals": reasons,
-        # A cached Pusher does not look whether someone removed what it pushed.
-        "pushed_uri": destination if destination and Path(destination).exists() else None,
-    }
 
 
 def _without_images(report: Report) -> Report:

@@ -3,6 +3,7 @@
     branches.<name>    {kind, accuracy, loss, calibration_error, examples, per_class_accuracy,
                         confusion [[actual][predicted]], model_bytes, latency_us, evaluation_uri,
                         refusals [sentence]}
+    stack              {name, python, tfx, tensorflow}
     comparison.<name>  {accuracy_delta, ci95, agreement, mcnemar_p,
                         disagreements [{index, label, keras, other, image}]}
 
@@ -23,6 +24,7 @@ from modules import features
 from pipelines import evaluation
 from pipelines.report import statistics
 from pipelines.report.predictors import Latency, RawExamples
+from pipelines.stack import Stack
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Measured:
       predictions: Predicted classes, `[n]`.
       model_bytes: Size of the exported model.
       latency: Of one call.
+      verdict: Why the lite validator refused it, a sentence each.
     """
 
     kind: str
@@ -42,14 +45,16 @@ class Measured:
     predictions: NDArray[np.int64]
     model_bytes: int
     latency: Latency
+    verdict: list[str]
 
 
 def compare(
-    examples: RawExamples, measured: Mapping[str, Measured], baseline: str
+    examples: RawExamples, measured: Mapping[str, Measured], baseline: str, stack: Stack
 ) -> dict[str, Any]:
     """The document, ready for JSON."""
     base = measured[baseline].predictions
     return {
+        "stack": dataclasses.asdict(stack),
         "branches": {name: _branch(branch) for name, branch in measured.items()},
         "comparison": {
             name: {
@@ -60,6 +65,19 @@ def compare(
             if name != baseline
         },
     }
+
+
+def metrics(document: Mapping[str, Any]) -> dict[str, float]:
+    """The document's numbers by name, such as `accuracy_lite`, for people to chart."""
+    numbers = {}
+    for name, branch in document["branches"].items():
+        numbers[f"accuracy_{name}"] = branch["accuracy"]
+        numbers[f"model_bytes_{name}"] = float(branch["model_bytes"])
+        numbers[f"latency_us_{name}"] = branch["latency_us"]["p50"]
+    for name, compared in document["comparison"].items():
+        numbers[f"accuracy_delta_{name}"] = compared["accuracy_delta"]
+        numbers[f"agreement_{name}"] = compared["agreement"]
+    return numbers
 
 
 def _branch(branch: Measured) -> dict[str, Any]:
@@ -75,7 +93,7 @@ def _branch(branch: Measured) -> dict[str, Any]:
         "model_bytes": branch.model_bytes,
         "latency_us": dataclasses.asdict(branch.latency),
         "evaluation_uri": branch.evaluation.uri,
-        "refusals": branch.evaluation.failures,
+        "refusals": branch.evaluation.failures + branch.verdict,
     }
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from pipelines import evaluation
 from pipelines.report import document, statistics
 from pipelines.report.predictors import Latency, RawExamples
+from pipelines.stack import Stack
 
 LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 7])
 KERAS = np.array([0, 1, 2, 3, 4, 5, 0, 0])
@@ -25,7 +26,12 @@ def examples() -> RawExamples:
     return RawExamples(np.array([b"raw"] * 8, dtype=object), images, LABELS)
 
 
-def measured(kind: str, predictions: np.ndarray, **changes: object) -> document.Measured:
+STACK = Stack("legacy", "3.10.1", "1.16.0", "2.16.2")
+
+
+def measured(
+    kind: str, predictions: np.ndarray, verdict: list[str] | None = None, **changes: object
+) -> document.Measured:
     evaluated = evaluation.Evaluated(
         uri=f"/evaluations/{kind}",
         metrics={
@@ -40,7 +46,7 @@ def measured(kind: str, predictions: np.ndarray, **changes: object) -> document.
     )
     latency = Latency(p50=10.0, p95=20.0, batch=1, threads=2)
     return document.Measured(
-        kind, dataclasses.replace(evaluated, **changes), predictions, 1000, latency
+        kind, dataclasses.replace(evaluated, **changes), predictions, 1000, latency, verdict or []
     )
 
 
@@ -50,6 +56,7 @@ def test_every_branch(examples: RawExamples) -> None:
         examples,
         {"keras": measured("keras", KERAS), "lite": measured("lite", LITE, failures=refused)},
         baseline="keras",
+        stack=STACK,
     )
     assert made["branches"]["lite"] == {
         "kind": "lite",
@@ -68,11 +75,42 @@ def test_every_branch(examples: RawExamples) -> None:
     assert made["branches"]["keras"].keys() == made["branches"]["lite"].keys()
 
 
+def test_a_verdict_of_the_lite_validator_is_a_refusal(examples: RawExamples) -> None:
+    lite = measured("lite", LITE, failures=["too bad"], verdict=["too large"])
+    made = document.compare(
+        examples,
+        {"keras": measured("keras", KERAS), "lite": lite},
+        baseline="keras",
+        stack=STACK,
+    )
+    assert made["branches"]["lite"]["refusals"] == ["too bad", "too large"]
+
+
+def test_metrics_are_the_numbers_of_the_document(examples: RawExamples) -> None:
+    made = document.compare(
+        examples,
+        {"keras": measured("keras", KERAS), "lite-int8": measured("lite", LITE)},
+        baseline="keras",
+        stack=STACK,
+    )
+    assert document.metrics(made) == {
+        "accuracy_keras": 0.75,
+        "accuracy_lite-int8": 0.75,
+        "model_bytes_keras": 1000.0,
+        "model_bytes_lite-int8": 1000.0,
+        "latency_us_keras": 10.0,
+        "latency_us_lite-int8": 10.0,
+        "accuracy_delta_lite-int8": made["comparison"]["lite-int8"]["accuracy_delta"],
+        "agreement_lite-int8": made["comparison"]["lite-int8"]["agreement"],
+    }
+
+
 def test_comparison_with_the_baseline(examples: RawExamples) -> None:
     made = document.compare(
         examples,
         {"lite": measured("lite", LITE), "keras": measured("keras", KERAS)},
         baseline="keras",
+        stack=STACK,
     )
     assert list(made["comparison"]) == ["lite"]
     compared = made["comparison"]["lite"]
@@ -90,6 +128,7 @@ def test_images_are_those_of_the_examples(examples: RawExamples) -> None:
         examples,
         {"keras": measured("keras", KERAS), "lite": measured("lite", LITE)},
         baseline="keras",
+        stack=STACK,
     )
     black, ramp, _ = (
         np.asarray(Image.open(io.BytesIO(base64.b64decode(d["image"]))))
@@ -105,6 +144,7 @@ def test_document_survives_json(examples: RawExamples) -> None:
         examples,
         {"keras": measured("keras", KERAS), "lite": measured("lite", LITE)},
         baseline="keras",
+        stack=STACK,
     )
     again = json.loads(json.dumps(made, allow_nan=False))
     low, high = made["comparison"]["lite"]["ci95"]
@@ -118,11 +158,11 @@ def test_any_number_of_branches(examples: RawExamples) -> None:
         "lite": measured("lite", LITE),
         "lite-int8": measured("lite", KERAS),
     }
-    made = document.compare(examples, branches, baseline="keras")
+    made = document.compare(examples, branches, "keras", STACK)
     assert list(made["branches"]) == ["keras", "lite", "lite-int8"]
     assert list(made["comparison"]) == ["lite", "lite-int8"]
     assert made["comparison"]["lite-int8"]["disagreements"] == []
-    alone = document.compare(examples, {"keras": branches["keras"]}, baseline="keras")
+    alone = document.compare(examples, {"keras": branches["keras"]}, "keras", STACK)
     assert alone["comparison"] == {}
 
 

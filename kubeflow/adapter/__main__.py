@@ -1,0 +1,195 @@
+"""`python -m kubeflow.adapter`: one TFX task on Kubeflow Pipelines."""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from kubeflow import storage
+from kubeflow.adapter import invocation, result
+from kubeflow.adapter.errors import TaskError
+from kubeflow.adapter.invocation import ExecutorInput
+from kubeflow.spec import type_title
+from pipelines.errors import TfxMobileError
+
+_PUSH = "push_destination"
+_SINGLE_FILES = {"system.HTML", "system.Markdown"}
+"""Types whose artifact is one file at the URI, not a directory."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one task; ends with 0, or with one sentence and the error's exit code."""
+    options, beam_args = _parse(arguments)
+    try:
+        run(options, beam_args)
+    except TfxMobileError as error:
+        print(f"tfx-mobile: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def run(options: argparse.Namespace, beam_args: list[str]) -> None:
+    """Runs one task.
+
+    Args:
+      options: See `_parse`.
+      beam_args: For the executors that use Beam.
+
+    Raises:
+      TaskError: KFP handed over something else than was declared, or the executor failed.
+      StorageError: The pushed model cannot be uploaded.
+    """
+    executor_input: ExecutorInput = json.loads(options.json_serialized_invocation_args)
+    declared = json.loads(options.json_serialized_inputs_spec_args)
+    output_file = Path(executor_input["outputs"]["outputFile"])
+    with tempfile.TemporaryDirectory(prefix="tfx-mobile-") as scratch:
+        answer = Path(scratch, "task", "output_metadata.json")
+        asked = invocation.to_tfx(executor_input, declared, options.task, str(answer))
+        _check_inputs(asked, executor_input, options.task)
+        _prepare_outputs(executor_input, output_file)
+        push = _Push.plan(asked, Path(scratch, "push"))
+        _run_executor(
+            {
+                "task": options.task,
+                "invocation": asked,
+                "declared": declared,
+                "executor_class_path": options.executor_class_path,
+                "example_gen_driver": options.example_gen_driver,
+                "beam_args": beam_args,
+            }
+        )
+        tfx_output = json.loads(answer.read_text())
+        moved = push.finish(executor_input) if push else {}
+    _write(result.to_kfp(tfx_output, executor_input, moved), output_file)
+
+
+class _Push:
+    """A Pusher's way to an object store: TFX pushes into a scratch directory, which is published.
+
+    TensorFlow has no S3 here, and on `gs://` it leaves zero-byte objects for directories, which
+    break later downloads (kubeflow/pipelines#13476).
+    """
+
+    def __init__(self, staging: Path, destination: str) -> None:
+        self._staging = staging
+        self._destination = destination
+
+    @classmethod
+    def plan(cls, asked: ExecutorInput, staging: Path) -> "_Push | None":
+        """Redirects a Pusher's destination into `staging`; None where it can write there itself."""
+        values = asked["inputs"]["parameterValues"]
+        if _PUSH not in values:
+            return None
+        destination = json.loads(values[_PUSH])
+        base: str = destination["filesystem"]["base_directory"]
+        if base and not storage.is_remote(base):
+            return None
+        destination["filesystem"]["base_directory"] = str(staging)
+        values[_PUSH] = json.dumps(destination)
+        return cls(staging, base)
+
+    def finish(self, executor_input: ExecutorInput) -> dict[str, str]:
+        """Publishes what was pushed; returns where each local path went."""
+        pushed = invocation.outputs(executor_input)["pushed_model"]["uri"]
+        if not self._staging.exists():
+            return {}
+        (version,) = self._staging.iterdir()
+        if not self._destination:
+            return {str(version): pushed}
+        from kubeflow.adapter import publish
+
+        return {str(version): publish.publish(version, self._destination, pusher=pushed)}
+
+
+def _check_inputs(asked: ExecutorInput, executor_input: ExecutorInput, task: str) -> None:
+    """What KFP registered may be gone from the store, of which its launcher says nothing."""
+    for name, artifact in invocation.inputs(executor_input).items():
+        path = Path(invocation.local_path(artifact))
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            raise TaskError(
+                f"task {task}: the input {name!r} is empty: nothing lies at {artifact['uri']}"
+            )
+
+
+def _prepare_outputs(executor_input: ExecutorInput, output_file: Path) -> None:
+    """Empty directories, whatever an attempt before this one left; the launcher makes parents."""
+    output_file.parent.mkdir(parents=True, exist_ok=True)
+    output_file.unlink(missing_ok=True)
+    for artifact in invocation.outputs(executor_input).values():
+        path = Path(invocation.local_path(artifact))
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+        single = type_title(artifact["type"]) in _SINGLE_FILES
+        (path.parent if single else path).mkdir(parents=True, exist_ok=True)
+
+
+def _run_executor(job: dict[str, Any]) -> None:
+    """Runs TFX in its own process, which a crash in C++ or KFP's cancel ends at once."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "kubeflow.adapter.executor"],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    with _ended_on_signal(child):
+        child.communicate(json.dumps(job).encode())
+    code = child.returncode
+    if code < 0:
+        name = signal.Signals(-code).name
+        memory = ": most likely out of memory, see kubeflow.memory" if name == "SIGKILL" else ""
+        raise TaskError(f"task {job['task']}: its executor was ended by {name}{memory}")
+    if code:
+        raise TaskError(f"task {job['task']} failed: its error is above")
+
+
+@contextlib.contextmanager
+def _ended_on_signal(child: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """KFP's cancel is a SIGTERM to the launcher and to this process, a second before the end.
+
+    Nobody reads what is printed by then.
+    """
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        os._exit(128 + signum)
+
+    previous = {s: signal.signal(s, end) for s in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for s, handler in previous.items():
+            signal.signal(s, handler)
+
+
+def _write(output: result.ExecutorOutput, file: Path) -> None:
+    """Writes beside, then renames: the launcher reads all of it or nothing."""
+    partial = file.with_name(f".{file.name}.partial")
+    partial.write_text(json.dumps(output, allow_nan=False, indent=2))
+    partial.replace(file)
+
+
+def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    """The arguments that TFX compiles, and two of ours; what is left is for Beam."""
+    parser = argparse.ArgumentParser(prog="python -m kubeflow.adapter", allow_abbrev=False)
+    parser.add_argument("--task", required=True, help="the task's name")
+    parser.add_argument(
+        "--example_gen_driver", action="store_true", help="run ExampleGen's driver first"
+    )
+    parser.add_argument("--executor_class_path", required=True)
+    parser.add_argument("--json_serialized_invocation_args", required=True)
+    parser.add_argument("--json_serialized_inputs_spec_args", required=True)
+    return parser.parse_known_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

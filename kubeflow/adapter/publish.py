@@ -1,0 +1,54 @@
+"""A Pusher's model to an object store, so that a model server never sees half of it.
+
+DESTINATION/VERSION/...         the model; its main file comes last
+DESTINATION/.pushing/VERSION    while it is on its way: who pushes it
+"""
+
+import datetime
+from pathlib import Path
+
+from kubeflow import storage
+
+_MAIN_FILES = ("saved_model.pb", "tflite")
+_MARKERS = ".pushing"
+_ABANDONED = datetime.timedelta(hours=1)
+
+
+def publish(version_directory: Path, destination: str, pusher: str) -> str:
+    """Uploads one version of a model.
+
+    What an ended push left behind is removed first: its marker is this task's own, from an attempt
+    before this one, or an hour old.
+
+    Args:
+      version_directory: The model; its name is the version, a number.
+      destination: Where all versions are.
+      pusher: What names this task in every attempt.
+
+    Returns:
+      The URI of the version, which may be a higher number than the directory's: what is already
+      there is never written over.
+
+    Raises:
+      StorageError: The store refuses it.
+    """
+    root = destination.rstrip("/")
+    _remove_abandoned(root, pusher)
+    taken = {name.split("/")[0] for name in (o.name for o in storage.list_objects(root))}
+    version = int(version_directory.name)
+    while str(version) in taken:
+        version += 1
+    marker = f"{root}/{_MARKERS}/{version}"
+    storage.write_bytes(marker, pusher.encode())
+    storage.upload(version_directory, f"{root}/{version}", last=_MAIN_FILES)
+    storage.delete(marker)
+    return f"{root}/{version}"
+
+
+def _remove_abandoned(root: str, pusher: str) -> None:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for marker in storage.list_objects(f"{root}/{_MARKERS}"):
+        uri = f"{root}/{_MARKERS}/{marker.name}"
+        if now - marker.modified > _ABANDONED or storage.read_bytes(uri) == pusher.encode():
+            storage.delete(f"{root}/{marker.name}")
+            storage.delete(uri)

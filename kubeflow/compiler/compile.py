@@ -1,0 +1,58 @@
+"""`compile`: from settings to the YAML file that is uploaded."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kubeflow.compiler import check, finish, platform, tfx_spec
+from pipelines.errors import OutputError
+from pipelines.settings import Settings
+
+
+def compile_pipeline(settings: Settings, image: str) -> list[dict[str, Any]]:
+    """The documents of the file: the specification, and the platform's where asked for.
+
+    Raises:
+      SettingsError: The specification would not run.
+    """
+    spec = finish.finish(tfx_spec.build(settings, image), settings, image)
+    check.spec(spec)
+    document = platform.build(spec, settings.kubeflow)
+    return [spec] if document is None else [spec, document]
+
+
+def to_yaml(documents: list[dict[str, Any]]) -> str:
+    """The same documents are the same bytes."""
+    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=True, width=100)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, and nothing as a reference to another place."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """KFP's UI shows the file to people."""
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, "|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def write(text: str, file: Path) -> None:
+    """Writes beside, then renames.
+
+    Raises:
+      OutputError: It cannot be written.
+    """
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, file)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {file}: {error.strerror}") from error

@@ -1,0 +1,132 @@
+"""The parameters of a run: what a person changes on KFP's run form.
+
+TFX packs most of what it is told into JSON strings (`train_args`, `custom_config`). A run parameter
+is one number or text instead; the compiler hands it to the tasks it concerns, and the container
+adapter puts it into TFX's JSON there.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipelines import settings as settings_module
+from pipelines.errors import SettingsError
+from pipelines.settings import Settings
+
+Value = int | float | str
+
+
+@dataclasses.dataclass(frozen=True)
+class RunParameter:
+    """One field of the run form.
+
+    Attributes:
+      name: On the form.
+      setting: The setting that gives its default and its bounds.
+      description: For the person.
+      kind: What the nodes that take it are called before the dash.
+      target: The TFX parameter, then the way to the value inside its JSON.
+    """
+
+    name: str
+    setting: str
+    description: str
+    kind: str
+    target: tuple[str | int, ...]
+
+    def default(self, settings: Settings) -> Value:
+        """The value that a run has where nobody changes it."""
+        value: Any = settings
+        for part in self.setting.split("."):
+            value = getattr(value, part)
+        default: Value = value
+        return default
+
+    def checked(self, value: Value) -> Value:
+        """The value with the setting's type; KFP hands integers over as doubles.
+
+        Raises:
+          SettingsError: It is out of bounds.
+        """
+        group, key = self.setting.split(".")
+        whole = isinstance(value, float) and value.is_integer()
+        given = int(value) if whole else value
+        try:
+            checked = settings_module.validate({group: {key: given}})
+        except SettingsError as error:
+            raise SettingsError(
+                f"the run's parameter {self.name} cannot be {given!r}: {error}"
+            ) from (None)
+        return self.default(checked)
+
+
+TRAINER, EVALUATOR, PUSHER = "trainer", "evaluator", "pusher"
+
+FORM = (
+    RunParameter(
+        "train_steps",
+        "training.steps",
+        "Training steps of every branch.",
+        TRAINER,
+        ("train_args", "num_steps"),
+    ),
+    RunParameter(
+        "eval_steps",
+        "training.eval_steps",
+        "Batches in each check of the validation loss.",
+        TRAINER,
+        ("eval_args", "num_steps"),
+    ),
+    RunParameter(
+        "batch_size",
+        "training.batch_size",
+        "Examples per training step.",
+        TRAINER,
+        ("custom_config", "training", "batch_size"),
+    ),
+    RunParameter(
+        "min_accuracy",
+        "evaluation.min_accuracy",
+        "A model below this accuracy is not pushed.",
+        EVALUATOR,
+        (
+            *("eval_config", "metrics_specs", 0, "metrics", 0, "per_slice_thresholds", 0),
+            *("threshold", "value_threshold", "lower_bound"),
+        ),
+    ),
+    RunParameter(
+        "push_to",
+        "kubeflow.push_to",
+        "Where models go: gs://, s3://, minio:// or a mounted path, a directory for each branch "
+        "below it. Empty: only into the run's artifacts.",
+        PUSHER,
+        ("push_destination", "filesystem", "base_directory"),
+    ),
+)
+
+DATA_URI = "data_uri"
+DATA_DESCRIPTION = "The dataset: a directory with train/, eval/ and manifest.json."
+
+
+def for_node(node_id: str) -> tuple[RunParameter, ...]:
+    """The parameters that a node takes."""
+    return tuple(p for p in FORM if node_id.startswith(f"{p.kind}-"))
+
+
+def put(
+    tfx_parameters: Mapping[str, Any], target: tuple[str | int, ...], value: Any
+) -> dict[str, Any]:
+    """TFX's parameters with one value inside one of their JSON strings replaced.
+
+    Raises:
+      LookupError: There is no such place, so nothing would read the value.
+    """
+    name, *way, last = target
+    packed = json.loads(tfx_parameters[str(name)])
+    inner = packed
+    for part in way:
+        inner = inner[part]
+    inner[last]  # has to be there already
+    inner[last] = value
+    return {**tfx_parameters, str(name): json.dumps(packed, sort_keys=True)}

@@ -1,0 +1,132 @@
+"""The report of a run on Kubeflow Pipelines, from the artifacts in its object store."""
+
+import dataclasses
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from kubeflow import launcher_paths, names, storage
+from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT
+from pipelines.data.prepare import MANIFEST, Manifest
+from pipelines.errors import UsageError
+from pipelines.report import build
+
+
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """One file of an artifact: `[RUN/]TASK/EXECUTION/OUTPUT/FILE`, as KFP's driver lays out."""
+
+    run: str
+    task: str
+    output: str
+    uri: str
+    object: storage.Object
+
+
+_NAME = re.compile(r"(?:(?P<run>[^/]+)/)?(?P<task>[a-z0-9-]+)/[^/]+/(?P<output>\w+)/.+")
+
+
+def read(uri: str, options: storage.Options | None = None) -> build.Report:
+    """Reads what a run left.
+
+    A task that KFP's cache answered left nothing in its own run: the comparison of unchanged data
+    is then that of the newest run with the same dataset.
+
+    Args:
+      uri: The run's directory, `<pipeline root>/<pipeline>/<run id>`, or the pipeline's, which
+        means its newest run.
+      options: Of the store.
+
+    Raises:
+      UsageError: There is no finished run.
+      StorageError: The store cannot be read.
+    """
+    uri = uri.rstrip("/")
+    files = _files(uri, options)
+    manifest_file = _newest(files, names.FINGERPRINT_NODE, names.DATASET, MANIFEST)
+    if manifest_file is None:
+        raise UsageError(
+            f"no run of the pipeline is at {uri}: give <pipeline root>/<pipeline>/<run id>"
+        )
+    manifest = _manifest(manifest_file, options)
+    comparison = _newest(
+        _of_run(files, manifest_file.run), COMPARISON, "comparison", COMPARISON_DOCUMENT
+    )
+    if comparison is None:
+        if not manifest_file.run:
+            uri = uri.rpartition("/")[0]
+            files = _files(uri, options)
+        comparison, files = _same_dataset(files, manifest, options)
+    if comparison is None:
+        raise UsageError(f"the run at {uri} has not come to its comparison, or did not succeed")
+    document = json.loads(storage.read_bytes(comparison.uri, options))
+    for branch in document["branches"].values():
+        branch["evaluation_uri"] = launcher_paths.to_uri(branch["evaluation_uri"])
+    return build.assemble(
+        manifest,
+        document,
+        pushed={name: _pushed(files, name) for name in document["branches"]},
+        seconds={},
+        cached=[],
+    )
+
+
+def _files(uri: str, options: storage.Options | None) -> list[_File]:
+    found = []
+    for entry in storage.list_objects(uri, options):
+        if match := _NAME.fullmatch(entry.name):
+            found.append(
+                _File(
+                    match["run"] or "",
+                    match["task"],
+                    match["output"],
+                    f"{uri}/{entry.name}",
+                    entry,
+                )
+            )
+    return found
+
+
+def _of_run(files: Sequence[_File], run: str) -> list[_File]:
+    return [file for file in files if file.run == run]
+
+
+def _newest(files: Sequence[_File], task: str, output: str, name: str = "") -> _File | None:
+    fitting = [
+        file
+        for file in files
+        if (file.task, file.output) == (task, output) and file.uri.endswith(name)
+    ]
+    return max(fitting, key=lambda file: file.object.modified, default=None)
+
+
+def _manifest(file: _File, options: storage.Options | None) -> Manifest:
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, MANIFEST).write_bytes(storage.read_bytes(file.uri, options))
+        manifest = Manifest.read(Path(directory))
+    if manifest is None:
+        raise UsageError(f"{file.uri} is not a dataset's manifest of this version")
+    return manifest
+
+
+def _same_dataset(
+    files: Sequence[_File], manifest: Manifest, options: storage.Options | None
+) -> tuple[_File | None, list[_File]]:
+    """The newest comparison of the same dataset, and the files of its run."""
+    compared = [f for f in files if f.task == COMPARISON and f.uri.endswith(COMPARISON_DOCUMENT)]
+    for file in sorted(compared, key=lambda file: file.object.modified, reverse=True):
+        own = _of_run(files, file.run)
+        theirs = _newest(own, names.FINGERPRINT_NODE, names.DATASET, MANIFEST)
+        if theirs and _manifest(theirs, options).fingerprint == manifest.fingerprint:
+            return file, own
+    return None, []
+
+
+def _pushed(files: Sequence[_File], branch: str) -> str | None:
+    """The artifact that holds the pushed model; an unblessed one has none."""
+    file = _newest(files, f"pusher-{branch}", "pushed_model")
+    if file is None:
+        return None
+    return re.sub(r"(/pushed_model)/.*", r"\1", file.uri)
