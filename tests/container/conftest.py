@@ -12,3 +12,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "engine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.container)
+            # The first of them waits for the image.
+            item.add_marker(pytest.mark.timeout(1800))

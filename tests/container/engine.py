@@ -76,6 +76,8 @@ class Engine:
         with log.open("wb") as stream:
             self._process = subprocess.Popen(
                 [
+                    # Were the tests killed, nobody else would end it.
+                    *("setpriv", "--pdeathsig", "TERM"),
                     *("dockerd", "--host", self.host, "--storage-driver", driver),
                     *("--bridge=none", "--iptables=false", "--ip-forward=false"),
                     *("--data-root", str(self._keep / "data")),

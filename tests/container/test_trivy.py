@@ -39,7 +39,8 @@ def strict(tmp_path: Path) -> Path:
 
 
 def _secrets(report: str) -> set[str]:
-    return {result["Target"].lstrip("/") for result in json.loads(report).get("Results", [])}
+    results = json.loads(report).get("Results", [])
+    return {result["Target"].lstrip("/") for result in results if result.get("Secrets")}
 
 
 def _inside(engine: Engine, image: str, *arguments: str, **volumes: Path) -> str:
@@ -57,7 +58,7 @@ def _inside(engine: Engine, image: str, *arguments: str, **volumes: Path) -> str
 
 def test_the_bill_of_materials_lists_what_matters(engine: Engine, image: str) -> None:
     bill = json.loads(_inside(engine, image, "--format", "cyclonedx"))
-    names = {component["name"] for component in bill["components"]}
+    names = {component["name"].replace("_", "-") for component in bill["components"]}
 
     assert {"tfx", "tensorflow-cpu", "tfx-mobile", "libc6"} <= names
     assert not {"pip", "uv", "g++", "gcc"} & names
