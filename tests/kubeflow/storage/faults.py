@@ -105,6 +105,8 @@ class Proxy:
                 _reset(client)
                 return
             body = start + stream.read(size - len(start))
+            if len(body) < size:  # the client is gone, and the store would wait for the rest
+                return
             if isinstance(fault, Status):
                 line = f"HTTP/1.1 {fault.code} Fault\r\nContent-Length: 0\r\nConnection: close"
                 client.sendall(f"{line}\r\n\r\n".encode())
