@@ -1,6 +1,7 @@
 """The Dockerfile, what the build sees of the checkout, and Skaffold's configuration."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -126,3 +127,19 @@ def test_skaffold_knows_the_configuration(tmp_path: Path) -> None:
     jsonschema.validate(BUILD, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(BUILD | {"builds": {}}, schema)
+
+
+def test_without_docker_one_sentence_says_so():
+    done = subprocess.run(
+        ["sh", ROOT / "docker" / "build.sh"],
+        env=os.environ | {"DOCKER": "no-such-docker"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr == (
+        "There is no no-such-docker to build the image with: "
+        "install Docker, or give its client as DOCKER=.\n"
+    )
