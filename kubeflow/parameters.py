@@ -43,8 +43,10 @@ class RunParameter:
         default: Value = value
         return default
 
-    def checked(self, value: Value) -> Value:
-        """The value with the setting's type; KFP hands integers over as doubles.
+    def for_node(self, node_id: str, value: Value) -> Value:
+        """What a node is to read; KFP hands integers over as doubles.
+
+        A Pusher has a directory of its branch's name below the destination of all.
 
         Raises:
           SettingsError: It is out of bounds.
@@ -58,7 +60,10 @@ class RunParameter:
             raise SettingsError(
                 f"the run's parameter {self.name} cannot be {given!r}: {error}"
             ) from (None)
-        return self.default(checked)
+        taken = self.default(checked)
+        if self.kind == PUSHER and taken:
+            return f"{str(taken).rstrip('/')}/{node_id.removeprefix(f'{PUSHER}-')}"
+        return taken
 
 
 TRAINER, EVALUATOR, PUSHER = "trainer", "evaluator", "pusher"

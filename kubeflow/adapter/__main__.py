@@ -44,7 +44,8 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
       beam_args: For the executors that use Beam.
 
     Raises:
-      TaskError: KFP handed over something else than was declared, or the executor failed.
+      TaskError: KFP handed over something else than was declared, or the executor was ended.
+      SystemExit: The executor failed and said why.
       StorageError: The pushed model cannot be uploaded.
     """
     executor_input: ExecutorInput = json.loads(options.json_serialized_invocation_args)
@@ -148,7 +149,7 @@ def _run_executor(job: dict[str, Any]) -> None:
         memory = ": most likely out of memory, see kubeflow.memory" if name == "SIGKILL" else ""
         raise TaskError(f"task {job['task']}: its executor was ended by {name}{memory}")
     if code:
-        raise TaskError(f"task {job['task']} failed: its error is above")
+        sys.exit(code)  # it has said why
 
 
 @contextlib.contextmanager

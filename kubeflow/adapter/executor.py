@@ -19,7 +19,7 @@ def main() -> None:
         _run(job)
     except Exception as error:
         traceback.print_exc()
-        _leave(1, f"task {job['task']} failed: {type(error).__name__}: {error}")
+        _leave(1, f"tfx-mobile: task {job['task']} failed: {type(error).__name__}: {error}")
     _leave(0, "")
 
 

@@ -104,7 +104,7 @@ def _parameters(values: Mapping[str, Any], task: str) -> dict[str, Any]:
         if parameter.name not in made:
             continue
         try:
-            value = parameter.checked(made.pop(parameter.name))
+            value = parameter.for_node(task, made.pop(parameter.name))
         except SettingsError as error:
             raise TaskError(f"task {task}: {error}") from None
         made = parameters.put(made, parameter.target, value)

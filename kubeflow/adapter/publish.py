@@ -1,7 +1,7 @@
 """A Pusher's model to an object store, so that a model server never sees half of it.
 
-DESTINATION/VERSION/...         the model; its main file comes last
-DESTINATION/.pushing/VERSION    while it is on its way: who pushes it
+DESTINATION/VERSION/...            the model; its main file comes last
+DESTINATION/.pushing/VERSION/by    while it is on its way: who pushes it
 """
 
 import datetime
@@ -10,7 +10,7 @@ from pathlib import Path
 from kubeflow import storage
 
 _MAIN_FILES = ("saved_model.pb", "tflite")
-_MARKERS = ".pushing"
+_MARKERS, _BY = ".pushing", "by"
 _ABANDONED = datetime.timedelta(hours=1)
 
 
@@ -39,7 +39,7 @@ def publish(version_directory: Path, destination: str, pusher: str) -> str:
     while str(version) in taken:
         version += 1
     marker = f"{root}/{_MARKERS}/{version}"
-    storage.write_bytes(marker, pusher.encode())
+    storage.write_bytes(f"{marker}/{_BY}", pusher.encode())
     storage.upload(version_directory, f"{root}/{version}", last=_MAIN_FILES)
     storage.delete(marker)
     return f"{root}/{version}"
@@ -47,8 +47,9 @@ def publish(version_directory: Path, destination: str, pusher: str) -> str:
 
 def _remove_abandoned(root: str, pusher: str) -> None:
     now = datetime.datetime.now(datetime.timezone.utc)
-    for marker in storage.list_objects(f"{root}/{_MARKERS}"):
-        uri = f"{root}/{_MARKERS}/{marker.name}"
-        if now - marker.modified > _ABANDONED or storage.read_bytes(uri) == pusher.encode():
-            storage.delete(f"{root}/{marker.name}")
-            storage.delete(uri)
+    for entry in storage.list_objects(f"{root}/{_MARKERS}"):
+        version = entry.name.partition("/")[0]
+        by = storage.read_bytes(f"{root}/{_MARKERS}/{entry.name}")
+        if now - entry.modified > _ABANDONED or by == pusher.encode():
+            storage.delete(f"{root}/{version}")
+            storage.delete(f"{root}/{_MARKERS}/{version}")

@@ -10,10 +10,12 @@ import hashlib
 import json
 import math
 import os
-import shutil
 import subprocess
+import tempfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +73,16 @@ class Task:
 
 
 Start = Callable[[str, list[str], Path], subprocess.CompletedProcess[str]]
-"""Runs a task's command: its name, the command, and the root of the pod's file system."""
+"""Runs a task's command: its name, the command, and where the pod's own directories lie."""
+
+PODS_OWN = ("s3", "tmp/kfp", "tmp/kfp_outputs")
+"""The directories that a pod does not have from its image."""
 
 
 class Kfp:
     """A cluster: an object store, what is registered, and the cache."""
 
-    def __init__(self, store: Any, bucket: str, shape: str, start: Start, files: Path) -> None:
+    def __init__(self, store: Any, bucket: str, shape: str, start: Start) -> None:
         """Makes an empty one.
 
         Args:
@@ -85,13 +90,12 @@ class Kfp:
           bucket: There already.
           shape: A key of `SHAPES`.
           start: Runs a command as the pod's container would.
-          files: What the pod sees as `/`, at least `/s3` and `/tmp/kfp*` of it.
         """
         self._store = store
         self._bucket = bucket
         self._shape = SHAPES[shape]
         self._start = start
-        self._files = files
+        self._registering = threading.Lock()
         self._imported: dict[str, Artifact] = {}
         self._cache: dict[str, Task] = {}
         self._ids = 0
@@ -100,12 +104,27 @@ class Kfp:
     def run(
         self, spec: dict[str, Any], given: dict[str, Any] | None = None, run_id: str = ""
     ) -> dict[str, Task]:
-        """Runs every task in the order of its dependencies."""
+        """Runs every task once those it depends on are done, two at a time.
+
+        Raises:
+          TaskFailed: The first that did; the other under way comes to its end.
+        """
         run_id = run_id or str(uuid.uuid4())
         form = self._form(spec, given or {})
+        left = {
+            name: set(task.get("dependentTasks", []))
+            for name, task in spec["root"]["dag"]["tasks"].items()
+        }
         done: dict[str, Task] = {}
-        for name in _in_order(spec["root"]["dag"]["tasks"]):
-            done[name] = self._task(spec, name, form, done, run_id)
+        running: dict[Future[Task], str] = {}
+        with ThreadPoolExecutor(2) as pool:
+            while left or running:
+                for name in [n for n, needed in left.items() if needed <= done.keys()]:
+                    running[pool.submit(self._task, spec, name, form, done, run_id)] = name
+                    del left[name]
+                assert running, f"a circle among {sorted(left)}"
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    done[running.pop(future)] = future.result()
         return done
 
     # ------------------------------------------------------------------ API server
@@ -284,39 +303,46 @@ class Kfp:
         executor_input: dict[str, Any],
         inputs: dict[str, Artifact],
     ) -> Task:
-        self._empty_pod()
         outputs = executor_input["outputs"]
-        for artifact in inputs.values():
-            self._download(artifact.uri)
-        for value in outputs["artifacts"].values():
-            self._on_disk(_in_pod(value["artifacts"][0]["uri"])).parent.mkdir(
-                parents=True, exist_ok=True
-            )
-        for value in outputs.get("parameters", {}).values():
-            self._on_disk(value["outputFile"]).parent.mkdir(parents=True, exist_ok=True)
-        self._open_to_any_user()
         rendered = json.dumps(executor_input)
-        command = [*container["command"], *container["args"]]
-        ended = self._start(
-            name, [part.replace("{{$}}", rendered) for part in command], self._files
-        )
-        log = ended.stdout + ended.stderr
-        if ended.returncode:
-            raise TaskFailed(f"{name} ended with {ended.returncode}: {log[-4000:]}")
-        written = self._read_output(outputs["outputFile"])
-        artifacts = {}
-        for key, value in outputs["artifacts"].items():
-            if key != "executor-logs":
-                artifacts[key] = self._register(key, value["artifacts"][0], written)
-        parameters = {
-            key: self._output_parameter(component, key, value["outputFile"])
-            for key, value in outputs.get("parameters", {}).items()
-        }
+        command = [
+            part.replace("{{$}}", rendered) for part in (*container["command"], *container["args"])
+        ]
+        with tempfile.TemporaryDirectory(prefix=f"{name}-") as directory:
+            pod = Path(directory)
+            for artifact in inputs.values():
+                self._download(artifact.uri, pod)
+            self._prepare(outputs, pod)
+            ended = self._start(name, command, pod)
+            log = ended.stdout + ended.stderr
+            if ended.returncode:
+                raise TaskFailed(f"{name} ended with {ended.returncode}: {log[-4000:]}")
+            written = self._read_output(_on_disk(outputs["outputFile"], pod))
+            artifacts = {
+                key: self._register(key, value["artifacts"][0], written, pod)
+                for key, value in outputs["artifacts"].items()
+                if key != "executor-logs"
+            }
+            parameters = {
+                key: self._output_parameter(component, key, _on_disk(value["outputFile"], pod))
+                for key, value in outputs.get("parameters", {}).items()
+            }
         return Task(executor_input, False, artifacts, parameters, log)
 
-    def _read_output(self, output_file: str) -> dict[str, Any]:
+    def _prepare(self, outputs: dict[str, Any], pod: Path) -> None:
+        """Makes the parents of the outputs, not more, and all of it anyone's, as emptyDirs are."""
+        for value in outputs["artifacts"].values():
+            path = _on_disk(_in_pod(value["artifacts"][0]["uri"]), pod)
+            path.parent.mkdir(parents=True, exist_ok=True)
+        for value in outputs.get("parameters", {}).values():
+            _on_disk(value["outputFile"], pod).parent.mkdir(parents=True, exist_ok=True)
+        for name in PODS_OWN:
+            (pod / name).mkdir(parents=True, exist_ok=True)
+        for directory in (pod, *(path for path in pod.rglob("*") if path.is_dir())):
+            directory.chmod(0o777)
+
+    def _read_output(self, file: Path) -> dict[str, Any]:
         """Strictly, as protojson does; a missing file is fine."""
-        file = self._on_disk(output_file)
         if not file.exists():
             return {}
         try:
@@ -326,7 +352,9 @@ class Kfp:
         written: dict[str, Any] = json.loads(file.read_text()).get("artifacts", {})
         return written
 
-    def _register(self, key: str, provisioned: dict[str, Any], written: dict[str, Any]) -> Artifact:
+    def _register(
+        self, key: str, provisioned: dict[str, Any], written: dict[str, Any], pod: Path
+    ) -> Artifact:
         said = (written.get(key, {}).get("artifacts") or [{}])[0]
         uri = said.get("uri") or provisioned["uri"]
         metadata = {**provisioned.get("metadata", {}), **said.get("metadata", {})}
@@ -339,38 +367,19 @@ class Kfp:
         if uri.split("://")[0] in ROOTS:
             if not uri.startswith(self.root):
                 raise TaskFailed(f"URI {uri} of output {key} is not below the pipeline's root")
-            path = self._on_disk(_in_pod(uri))
+            path = _on_disk(_in_pod(uri), pod)
             if path.exists():
                 self._upload(path, uri)
             elif not self._shape.metadata_store and not is_metrics:
                 raise TaskFailed(f"declared output artifact {key} is missing")
         return Artifact(self._new_id(), key, uri, provisioned["type"], metadata)
 
-    def _output_parameter(self, component: dict[str, Any], key: str, output_file: str) -> Any:
-        text = self._on_disk(output_file).read_text()
+    def _output_parameter(self, component: dict[str, Any], key: str, output_file: Path) -> Any:
+        text = output_file.read_text()
         declared = component["outputDefinitions"]["parameters"][key]["parameterType"]
         return text if declared == "STRING" else float(text)
 
     # ------------------------------------------------------------------ files
-
-    def _on_disk(self, path_in_pod: str) -> Path:
-        return self._files / path_in_pod.lstrip("/")
-
-    def _empty_pod(self) -> None:
-        for path in (f"/s3/{self._bucket}", "/tmp/kfp", "/tmp/kfp_outputs"):
-            shutil.rmtree(self._on_disk(path), ignore_errors=True)
-
-    def _open_to_any_user(self) -> None:
-        """The pod's emptyDirs are anyone's."""
-        for path in (f"/s3/{self._bucket}", "/tmp/kfp", "/tmp/kfp_outputs"):
-            top = self._on_disk(path)
-            top.mkdir(parents=True, exist_ok=True)
-            for directory in (top, *(d for d in top.rglob("*") if d.is_dir())):
-                directory.chmod(0o777)
-
-    def close(self) -> None:
-        """Removes what the pods wrote."""
-        self._empty_pod()
 
     def _objects(self, prefix: str) -> Iterator[str]:
         pages = self._store.get_paginator("list_objects_v2").paginate(
@@ -379,11 +388,11 @@ class Kfp:
         for page in pages:
             yield from (entry["Key"] for entry in page.get("Contents", []))
 
-    def _download(self, uri: str) -> None:
+    def _download(self, uri: str, pod: Path) -> None:
         prefix = uri.removeprefix(f"s3://{self._bucket}/")
         for key in self._objects(prefix):
             if self._shape.downloads_siblings or key == prefix or key.startswith(f"{prefix}/"):
-                file = self._on_disk(f"/s3/{self._bucket}/{key}")
+                file = pod / "s3" / self._bucket / key
                 file.parent.mkdir(parents=True, exist_ok=True)
                 self._store.download_file(self._bucket, key, str(file))
 
@@ -397,14 +406,19 @@ class Kfp:
                 self._store.upload_file(str(file), self._bucket, f"{key}/{name}")
 
     def _new_id(self) -> str:
-        self._ids += 1
-        return str(self._ids) if self._shape.metadata_store else str(uuid.uuid4())
+        with self._registering:
+            self._ids += 1
+            return str(self._ids) if self._shape.metadata_store else str(uuid.uuid4())
 
 
 def load(file: Path) -> dict[str, Any]:
     """The specification in a compiled file; a platform document after it is for Kubernetes."""
     spec: dict[str, Any] = next(iter(yaml.safe_load_all(file.read_text())))
     return spec
+
+
+def _on_disk(path_in_pod: str, pod: Path) -> Path:
+    return pod / path_in_pod.lstrip("/")
 
 
 def _in_pod(uri: str) -> str:
@@ -432,13 +446,3 @@ def _through_mlmd(value: Any) -> Any:
     if isinstance(value, list):
         return {"list": value}
     return _as_go_prints(value)
-
-
-def _in_order(tasks: dict[str, Any]) -> Iterator[str]:
-    left = dict(tasks)
-    while left:
-        ready = [n for n, t in left.items() if not set(t.get("dependentTasks", [])) & left.keys()]
-        assert ready, f"a circle among {sorted(left)}"
-        for name in sorted(ready):
-            yield name
-            del left[name]

@@ -232,3 +232,18 @@ def test_the_imported_data_is_the_input_base_of_the_example_gen():
     made = to_tfx(executor_input, declared, "example-gen")["inputs"]
 
     assert made == {"artifacts": {}, "parameterValues": {"input_base": "/minio/b/data"}}
+
+
+@pytest.mark.parametrize(
+    ("push_to", "directory"),
+    [("gs://models/", "gs://models/lite"), ("/mnt/models", "/mnt/models/lite"), ("", "")],
+)
+def test_each_branch_has_its_directory_below_the_destination(push_to, directory):
+    given = {
+        "push_to": push_to,
+        "push_destination": '{"filesystem": {"base_directory": "lite"}}',
+    }
+
+    made = to_tfx(asked(parameters=given), task="pusher-lite")["inputs"]["parameterValues"]
+
+    assert json.loads(made["push_destination"]) == {"filesystem": {"base_directory": directory}}

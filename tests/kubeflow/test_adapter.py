@@ -1,0 +1,153 @@
+"""The adapter as KFP's launcher starts it: a process with arguments, signals and an exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SCHEMA = {"instanceSchema": "title: tfx.Schema\ntype: object\n"}
+MODEL = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
+
+
+class Task:
+    """A task whose artifacts lie in a directory of the test: its URIs are plain paths."""
+
+    def __init__(self, directory: Path, executor: str) -> None:
+        self.model = directory / "run" / "model"
+        self.schema = directory / "in" / "schema"
+        self.output_file = directory / "out" / "output_metadata.json"
+        self.model.parent.mkdir()
+        self.schema.mkdir(parents=True)
+        (self.schema / "schema.pbtxt").write_text("")
+        executor_input = {
+            "inputs": {
+                "artifacts": {"schema": {"artifacts": [{"name": "1", "uri": str(self.schema)}]}},
+                "parameterValues": {"steps": 3, "name": "x"},
+            },
+            "outputs": {
+                "artifacts": {
+                    "model": {"artifacts": [{"uri": str(self.model), "type": MODEL}]},
+                    "executor-logs": {"artifacts": [{"uri": "s3://b/executor-logs-0"}]},
+                },
+                "outputFile": str(self.output_file),
+            },
+        }
+        declared = {
+            "artifacts": {"schema": {"artifactType": SCHEMA}},
+            "parameters": {
+                "steps": {"parameterType": "NUMBER_INTEGER"},
+                "name": {"parameterType": "STRING"},
+            },
+        }
+        self.command = [
+            *(sys.executable, "-m", "kubeflow.adapter", "--task", "trainer"),
+            *("--executor_class_path", f"executors.{executor}"),
+            *("--json_serialized_invocation_args", json.dumps(executor_input)),
+            *("--json_serialized_inputs_spec_args", json.dumps(declared)),
+            "--runner=DirectRunner",
+        ]
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(HERE),
+            "TMPDIR": str(directory),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+
+    def start(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self.command, env=self.environment, text=True, stderr=subprocess.PIPE
+        )
+
+    def run(self) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(self.command, env=self.environment, text=True, capture_output=True)
+
+
+def last_line(ended):
+    return ended.stderr.strip().splitlines()[-1]
+
+
+def test_a_task_that_runs_twice(tmp_path):
+    """As a retry in the same pod: leftovers are gone; a crash on the way out is no failure."""
+    task = Task(tmp_path, "Tell")
+    task.model.mkdir()
+    (task.model / "half").write_text("")
+    task.output_file.parent.mkdir()
+    task.output_file.write_text("of the attempt before")
+
+    ended = task.run()
+
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads((task.model / "told.json").read_text())
+    assert told == {
+        "found": [],
+        "properties": {"steps": 3, "name": "x"},
+        "types": {"schema": "Schema"},
+    }
+    written = json.loads(task.output_file.read_text())
+    assert list(written["artifacts"]) == ["model"]
+    assert list(written["artifacts"]["model"]["artifacts"][0]["metadata"]) == ["tfx_version"]
+    assert os.listdir(task.output_file.parent) == ["output_metadata.json"]
+    assert not list(tmp_path.glob("tfx-mobile-*"))
+
+
+def test_a_cancel_ends_everything_at_once(tmp_path):
+    task = Task(tmp_path, "Sleep")
+    with task.start() as process:
+        pid_file = task.model / "pid"
+        deadline = time.monotonic() + 120
+        while not (pid_file.exists() and pid_file.read_text()):
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        executor = int(pid_file.read_text())
+
+        # KFP's launcher is gone by now, and with it whoever reads what is printed.
+        process.stderr.close()
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+    assert process.returncode == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        _wait_until_gone(executor)
+    assert not task.output_file.exists()
+
+
+def _wait_until_gone(pid):
+    for _ in range(100):
+        os.kill(pid, 0)
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("executor", "sentence"),
+    [
+        ("Crash", "tfx-mobile: task trainer: its executor was ended by SIGSEGV"),
+        ("Fail", "tfx-mobile: task trainer failed: ValueError: the executor's own words"),
+    ],
+)
+def test_a_failure_is_one_sentence_at_the_end(tmp_path, executor, sentence):
+    task = Task(tmp_path, executor)
+
+    ended = task.run()
+
+    assert ended.returncode == 1
+    assert last_line(ended) == sentence
+    assert not task.output_file.exists()
+
+
+def test_an_input_that_is_gone_from_the_store(tmp_path):
+    task = Task(tmp_path, "Tell")
+    (task.schema / "schema.pbtxt").unlink()
+
+    ended = task.run()
+
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"tfx-mobile: task trainer: the input 'schema' is empty: nothing lies at {task.schema}\n"
+    )

@@ -1,0 +1,261 @@
+"""The compiled pipeline, task by task, on an emulation of KFP and a real S3 server."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.kubeflow import emulation, pods
+from tests.kubeflow.conftest import COMMAND, DATA, Bucket
+
+pytestmark = pytest.mark.e2e
+
+STEPS = 300
+TASKS = {
+    "data-fingerprint",
+    "example-gen",
+    "statistics-gen",
+    "schema-gen",
+    "example-validator",
+    "transform",
+    *(
+        f"{kind}-{branch}"
+        for kind in ("trainer", "evaluator", "pusher")
+        for branch in ("keras", "lite")
+    ),
+    "validator-lite",
+    "comparison",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_mounts():
+    pods.require()
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    """As `tfx-mobile compile` writes it."""
+    file = tmp_path_factory.mktemp("spec") / "pipeline.yaml"
+    subprocess.run([COMMAND, "compile", "--image", "tfx-mobile:1.0.0", "-o", file], check=True)
+    return emulation.load(file)
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory, dataset):
+    """The report of a local run on the same data and settings."""
+    output = tmp_path_factory.mktemp("local") / "run"
+    # One lane has all cores, as each task on KFP.
+    settings = ["--set", f"training.steps={STEPS}", "--set", "local.lanes=1"]
+    command = [COMMAND, "run", "--output", str(output), "--data", str(dataset), *settings]
+    subprocess.run(command, check=True, capture_output=True)
+    return json.loads((output / "report.json").read_text())
+
+
+def cluster(bucket: Bucket, shape: str, **environment: str):
+    start = pods.Processes(environment)
+    return emulation.Kfp(bucket.client, bucket.name, shape, start), start
+
+
+def report_of(bucket: Bucket, uri: str, directory: Path):
+    """What `tfx-mobile report URI` writes."""
+    ended = subprocess.run(
+        [COMMAND, "report", uri, "-o", str(directory)],
+        env={**os.environ, **bucket.server.environment()},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "lite" in ended.stdout
+    return json.loads((directory / "report.json").read_text())
+
+
+def quality(report):
+    """Everything of a report that does not depend on where and how fast it ran."""
+    return {
+        "dataset": report["dataset"] | {"source": ""},
+        "comparison": report["comparison"],
+        "stack": report["stack"],
+        "branches": {
+            name: {
+                key: branch[key]
+                for key in (
+                    *("kind", "accuracy", "loss", "calibration_error", "per_class_accuracy"),
+                    *("examples", "confusion", "model_bytes", "blessed", "refusals"),
+                )
+            }
+            for name, branch in report["branches"].items()
+        },
+    }
+
+
+def different(one, other, path=""):
+    """Where two documents differ, numbers by more than a millionth."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        return [d for key in one for d in different(one[key], other[key], f"{path}.{key}")]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = enumerate(zip(one, other, strict=True))
+        return [d for i, pair in pairs for d in different(*pair, f"{path}[{i}]")]
+    if isinstance(one, float) and isinstance(other, float):
+        return [] if abs(one - other) <= 1e-6 else [f"{path}: {one} and {other}"]
+    return [] if one == other else [f"{path}: {one} and {other}"]
+
+
+@pytest.fixture(scope="module")
+def pushed_data(bucket, dataset):
+    bucket.put_directory(dataset, DATA)
+    return bucket.uri(DATA)
+
+
+@pytest.fixture(scope="module")
+def first(bucket, spec, pushed_data):
+    """A cluster of today, after its first run."""
+    kfp, start = cluster(bucket, "2.17", **bucket.server.environment())
+    given = {
+        "data_uri": pushed_data,
+        "train_steps": STEPS,
+        "push_to": bucket.uri("serving"),
+    }
+    return kfp, start, given, kfp.run(spec, given, run_id="first")
+
+
+def test_every_task_runs(first):
+    _, start, _, tasks = first
+
+    assert set(start.started) == TASKS
+    assert set(tasks) == {*TASKS, "data"}
+
+
+def test_both_branches_are_judged_blessed_and_pushed(first, bucket):
+    _, _, _, tasks = first
+    for branch in ("keras", "lite"):
+        evaluator = tasks[f"evaluator-{branch}"].artifacts
+        assert evaluator["blessing"].metadata["blessed"] == 1
+        names = bucket.keys(evaluator["evaluation"].uri.removeprefix(f"s3://{bucket.name}/"))
+        assert any("metrics" in name for name in names)
+        assert any(name.endswith("BLESSED") for name in bucket.keys("v2/artifacts/mnist/first"))
+        pushed = tasks[f"pusher-{branch}"].artifacts["pushed_model"]
+        assert pushed.metadata["pushed_destination"].startswith(bucket.uri(f"serving/{branch}/"))
+        assert pushed.metadata["pushed"] == 1
+    served = [key.removeprefix("serving/") for key in bucket.keys("serving/")]
+    assert {name.split("/")[0] for name in served} == {"keras", "lite"}
+    assert any(name.startswith("keras/") and name.endswith("/saved_model.pb") for name in served)
+    assert [name.split("/")[2:] for name in served if name.startswith("lite/")] == [["tflite"]]
+
+
+def test_what_tfx_says_names_places_that_exist(first, bucket):
+    _, _, _, tasks = first
+    blessing = tasks["evaluator-lite"].artifacts["blessing"].metadata
+    model = tasks["trainer-lite"].artifacts["model"].uri
+
+    assert blessing["current_model"] == model
+    everything = json.dumps([a.metadata for t in tasks.values() for a in t.artifacts.values()])
+    assert "/s3/" not in everything
+
+
+def test_the_example_gen_knows_its_input(first):
+    _, _, _, tasks = first
+    examples = tasks["example-gen"].artifacts["examples"].metadata
+
+    assert examples["input_fingerprint"].startswith("split:train,num_files:1,")
+    assert json.loads(examples["split_names"]) == ["train", "eval"]
+
+
+def test_metrics_are_numbers(first):
+    _, _, _, tasks = first
+    metrics = tasks["comparison"].artifacts["metrics"].metadata
+
+    assert metrics["accuracy_keras"] > 0.9
+    assert all(isinstance(value, float) for value in metrics.values())
+
+
+def test_the_report_from_the_bucket_is_that_of_a_local_run(first, bucket, local, tmp_path):
+    there = report_of(bucket, f"{first[0].root}/mnist/first", tmp_path)
+
+    assert set(there) == set(local)
+    assert different(quality(there), quality(local)) == []
+    assert there["branches"]["lite"]["pushed_uri"].endswith("/pushed_model")
+    assert there["branches"]["lite"]["evaluation_uri"].startswith("s3://")
+    page = (tmp_path / "report.html").read_text()
+    assert "Branch comparison" in page
+
+
+def test_unchanged_data_is_served_from_the_cache(first, bucket, spec, tmp_path):
+    kfp, start, given, before = first
+    start.started.clear()
+
+    tasks = kfp.run(spec, given, run_id="second")
+
+    assert start.started == ["data-fingerprint"]
+    assert [name for name in TASKS if not tasks[name].cached] == ["data-fingerprint"]
+    assert tasks["comparison"].artifacts == before["comparison"].artifacts
+    one = report_of(bucket, f"{kfp.root}/mnist/first", tmp_path / "first")
+    two = report_of(bucket, f"{kfp.root}/mnist/second", tmp_path / "second")
+    newest = report_of(bucket, f"{kfp.root}/mnist", tmp_path / "newest")
+    assert one["branches"] == two["branches"] == newest["branches"]
+
+
+def test_another_number_of_steps_trains_again_and_no_more(first, spec):
+    kfp, start, given, _ = first
+    start.started.clear()
+
+    kfp.run(spec, {**given, "train_steps": 100, "min_accuracy": 1.0, "push_to": ""})
+
+    data = {"example-gen", "statistics-gen", "schema-gen", "example-validator", "transform"}
+    assert set(start.started) == TASKS - data
+
+
+def test_a_refused_model_is_not_pushed(first, spec, bucket, tmp_path):
+    kfp, _, given, _ = first
+    before = bucket.keys("serving/")
+
+    # From the cache of the test before.
+    values = {**given, "train_steps": 100, "min_accuracy": 1.0, "push_to": ""}
+    tasks = kfp.run(spec, values, run_id="refused")
+
+    assert bucket.keys("serving/") == before
+    for branch in ("keras", "lite"):
+        assert tasks[f"evaluator-{branch}"].artifacts["blessing"].metadata["blessed"] == 0
+        assert tasks[f"pusher-{branch}"].artifacts["pushed_model"].metadata["pushed"] == 0
+
+
+def test_changed_data_under_the_same_path_trains_again(first, spec, bucket, tmp_path):
+    kfp, start, given, before = first
+    start.started.clear()
+    other = tmp_path / "other"
+    subprocess.run(
+        [COMMAND, "data", "--source", "digits", "--output", str(other), "--eval-fraction", "0.3"],
+        check=True,
+    )
+    bucket.put_directory(other, DATA)
+
+    tasks = kfp.run(spec, given, run_id="changed")
+
+    assert set(start.started) == TASKS
+    assert tasks["data"].artifacts == before["data"].artifacts, "to KFP it is the same artifact"
+    made = report_of(bucket, f"{kfp.root}/mnist/changed", tmp_path)
+    assert made["dataset"]["eval_examples"] == 539
+    assert made["branches"]["lite"]["examples"] == 539
+
+
+@pytest.mark.parametrize("shape", ["2.4", "next"])
+def test_other_versions_of_kfp(shape, bucket, spec, dataset, local, tmp_path):
+    """Without a destination for the models: they are in the artifacts alone."""
+    data = f"v2/artifacts/{shape}/data"
+    bucket.put_directory(dataset, data)
+    kfp, start = cluster(bucket, shape)
+
+    tasks = kfp.run(spec, {"data_uri": bucket.uri(data), "train_steps": STEPS}, run_id=shape)
+
+    assert set(start.started) == TASKS
+    there = report_of(bucket, f"{kfp.root}/mnist/{shape}", tmp_path)
+    assert different(quality(there), quality(local)) == []
+    pushed = tasks["pusher-lite"].artifacts["pushed_model"]
+    assert pushed.metadata["pushed_destination"] == pushed.uri
+    assert [k.rsplit("/", 1)[1] for k in bucket.keys(_key(pushed.uri, bucket))] == ["tflite"]
+
+
+def _key(uri: str, bucket: Bucket) -> str:
+    return uri.removeprefix(f"s3://{bucket.name}/")
