@@ -1,13 +1,12 @@
 """`tfx-mobile data`: examples as TFRecords with a manifest, here and in object stores."""
 
-import os
 import tempfile
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from cli import quiet
 from cli.storage_options import options, storage_options
 
 if TYPE_CHECKING:
@@ -48,9 +47,7 @@ def data(ctx: click.Context, source: str, output: Path | None, eval_fraction: fl
     if output is None:
         (parameter,) = (p for p in ctx.command.params if p.name == "output")
         raise click.MissingParameter(ctx=ctx, param=parameter)
-    # TensorFlow and Google's libraries greet on standard error.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore", FutureWarning)
+    quiet.hush_libraries()
     from pipelines import settings
     from pipelines.data import prepare
 

@@ -11,7 +11,10 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from tests.container.fixtures import engine, image
 from tests.kubeflow.storage import servers
+
+__all__ = ["bucket", "dataset", "engine", "image"]
 
 COMMAND = Path(sys.executable).with_name("tfx-mobile")
 BUCKET = "mobile"

@@ -1,7 +1,6 @@
 """The specification that is compiled: complete, valid, the same every time."""
 
 import copy
-import difflib
 import json
 import os
 import subprocess
@@ -15,7 +14,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from kubeflow import parameters
 from kubeflow.compiler import check, finish, platform
-from pipelines import settings
+from pipelines import settings, stack
 from pipelines.errors import SettingsError
 from tests.kubeflow import golden_file
 
@@ -52,10 +51,20 @@ def spec(compiled):
 
 
 def test_it_is_the_kept_one(compiled):
-    made, kept = golden_file.compiled().splitlines(), golden_file.file().read_text().splitlines()
-    drift = "\n".join(difflib.unified_diff(kept, made, "kept", "compiled", lineterm="", n=2))
+    drift = golden_file.drift(compiled.read_text(), stack.installed().name)
 
     assert not drift, f"\n{drift}\n\nif so meant: .venv/bin/python -m tests.kubeflow.golden_file"
+
+
+def test_drift_is_told_line_by_line(compiled):
+    text = compiled.read_text().replace("enableCache: true", "enableCache: false", 1)
+
+    drift = golden_file.drift(text, stack.installed().name).splitlines()
+
+    assert [line for line in drift[2:] if line[0] in "+-"] == [
+        "-        enableCache: true",
+        "+        enableCache: false",
+    ]
 
 
 def test_the_same_settings_are_the_same_bytes(compiled, tmp_path):

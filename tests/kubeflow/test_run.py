@@ -1,14 +1,13 @@
 """The compiled pipeline, task by task, on an emulation of KFP and a real S3 server."""
 
 import json
-import os
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from tests.kubeflow import emulation, pods
 from tests.kubeflow.conftest import COMMAND, DATA, Bucket
+from tests.kubeflow.documents import different, quality, report_of
 
 pytestmark = pytest.mark.e2e
 
@@ -57,50 +56,6 @@ def local(tmp_path_factory, dataset):
 def cluster(bucket: Bucket, shape: str, **environment: str):
     start = pods.Processes(environment)
     return emulation.Kfp(bucket.client, bucket.name, shape, start), start
-
-
-def report_of(bucket: Bucket, uri: str, directory: Path):
-    """What `tfx-mobile report URI` writes."""
-    ended = subprocess.run(
-        [COMMAND, "report", uri, "-o", str(directory)],
-        env={**os.environ, **bucket.server.environment()},
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert "lite" in ended.stdout
-    return json.loads((directory / "report.json").read_text())
-
-
-def quality(report):
-    """Everything of a report that does not depend on where and how fast it ran."""
-    return {
-        "dataset": report["dataset"] | {"source": ""},
-        "comparison": report["comparison"],
-        "stack": report["stack"],
-        "branches": {
-            name: {
-                key: branch[key]
-                for key in (
-                    *("kind", "accuracy", "loss", "calibration_error", "per_class_accuracy"),
-                    *("examples", "confusion", "model_bytes", "blessed", "refusals"),
-                )
-            }
-            for name, branch in report["branches"].items()
-        },
-    }
-
-
-def different(one, other, path=""):
-    """Where two documents differ, numbers by more than a millionth."""
-    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
-        return [d for key in one for d in different(one[key], other[key], f"{path}.{key}")]
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        pairs = enumerate(zip(one, other, strict=True))
-        return [d for i, pair in pairs for d in different(*pair, f"{path}[{i}]")]
-    if isinstance(one, float) and isinstance(other, float):
-        return [] if abs(one - other) <= 1e-6 else [f"{path}: {one} and {other}"]
-    return [] if one == other else [f"{path}: {one} and {other}"]
 
 
 @pytest.fixture(scope="module")
