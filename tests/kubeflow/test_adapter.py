@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from kubeflow.adapter import __main__ as adapter
+
 HERE = Path(__file__).parent
 SCHEMA = {"instanceSchema": "title: tfx.Schema\ntype: object\n"}
 MODEL = {"instanceSchema": "title: tfx.Model\ntype: object\n"}
@@ -151,3 +153,48 @@ def test_an_input_that_is_gone_from_the_store(tmp_path):
     assert ended.stderr == (
         f"tfx-mobile: task trainer: the input 'schema' is empty: nothing lies at {task.schema}\n"
     )
+
+
+def pushing(base):
+    destination = json.dumps({"filesystem": {"base_directory": base}})
+    return {"inputs": {"parameterValues": {"push_destination": destination}}}
+
+
+def base_directory(asked):
+    return json.loads(asked["inputs"]["parameterValues"]["push_destination"])["filesystem"][
+        "base_directory"
+    ]
+
+
+@pytest.mark.parametrize("base", ["gs://models/lite", "s3://models/lite", "minio://m/lite", ""])
+def test_a_pusher_to_a_store_pushes_beside_first(base, tmp_path):
+    asked = pushing(base)
+
+    assert adapter._Push.plan(asked, tmp_path / "push") is not None
+    assert base_directory(asked) == str(tmp_path / "push")
+
+
+def test_a_pusher_to_a_mounted_path_writes_there_itself(tmp_path):
+    asked = pushing("/mnt/models/lite")
+
+    assert adapter._Push.plan(asked, tmp_path / "push") is None
+    assert base_directory(asked) == "/mnt/models/lite"
+
+
+def test_a_model_that_was_not_blessed_goes_nowhere(tmp_path):
+    push = adapter._Push.plan(pushing("gs://models/lite"), tmp_path / "push")
+    pushed = {"uri": "s3://bucket/run/pushed_model"}
+
+    moved = push.finish({"outputs": {"artifacts": {"pushed_model": {"artifacts": [pushed]}}}})
+
+    assert moved == {}
+
+
+def test_without_a_destination_the_artifact_is_the_place(tmp_path):
+    (tmp_path / "push" / "17").mkdir(parents=True)
+    push = adapter._Push.plan(pushing(""), tmp_path / "push")
+    pushed = {"uri": "s3://bucket/run/pushed_model"}
+
+    moved = push.finish({"outputs": {"artifacts": {"pushed_model": {"artifacts": [pushed]}}}})
+
+    assert moved == {str(tmp_path / "push" / "17"): "s3://bucket/run/pushed_model"}
