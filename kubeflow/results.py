@@ -36,7 +36,7 @@ def read(uri: str, options: storage.Options | None = None) -> build.Report:
 
     Args:
       uri: The run's directory, `<pipeline root>/<pipeline>/<run id>`, or the pipeline's, which
-        means its newest run.
+        means its newest finished run.
       options: Of the store.
 
     Raises:
@@ -45,22 +45,26 @@ def read(uri: str, options: storage.Options | None = None) -> build.Report:
     """
     uri = uri.rstrip("/")
     files = _files(uri, options)
-    manifest_file = _newest(files, names.FINGERPRINT_NODE, names.DATASET, MANIFEST)
-    if manifest_file is None:
+    looked = _all(files, names.FINGERPRINT_NODE, names.DATASET, MANIFEST)
+    if not looked:
         raise UsageError(
             f"no run of the pipeline is at {uri}: give <pipeline root>/<pipeline>/<run id>"
         )
-    manifest = _manifest(manifest_file, options)
-    comparison = _newest(
-        _of_run(files, manifest_file.run), COMPARISON, "comparison", COMPARISON_DOCUMENT
-    )
-    if comparison is None:
-        if not manifest_file.run:
-            uri = uri.rpartition("/")[0]
-            files = _files(uri, options)
-        comparison, files = _same_dataset(files, manifest, options)
-    if comparison is None:
-        raise UsageError(f"the run at {uri} has not come to its comparison, or did not succeed")
+    for manifest_file in looked:
+        manifest = _manifest(manifest_file, options)
+        own = [file for file in files if file.run == manifest_file.run]
+        compared = _all(own, COMPARISON, "comparison", COMPARISON_DOCUMENT)
+        if compared:
+            return _report(manifest, compared[0], own, options)
+        everywhere = files if manifest_file.run else _files(uri.rpartition("/")[0], options)
+        if found := _same_dataset(everywhere, manifest, options):
+            return _report(manifest, *found, options)
+    raise UsageError(f"the run at {uri} has not come to its comparison, or did not succeed")
+
+
+def _report(
+    manifest: Manifest, comparison: _File, files: Sequence[_File], options: storage.Options | None
+) -> build.Report:
     document = json.loads(storage.read_bytes(comparison.uri, options))
     for branch in document["branches"].values():
         branch["evaluation_uri"] = launcher_paths.to_uri(branch["evaluation_uri"])
@@ -89,17 +93,10 @@ def _files(uri: str, options: storage.Options | None) -> list[_File]:
     return found
 
 
-def _of_run(files: Sequence[_File], run: str) -> list[_File]:
-    return [file for file in files if file.run == run]
-
-
-def _newest(files: Sequence[_File], task: str, output: str, name: str = "") -> _File | None:
-    fitting = [
-        file
-        for file in files
-        if (file.task, file.output) == (task, output) and file.uri.endswith(name)
-    ]
-    return max(fitting, key=lambda file: file.object.modified, default=None)
+def _all(files: Sequence[_File], task: str, output: str, name: str = "") -> list[_File]:
+    """The files of a task's output, newest first."""
+    fitting = [f for f in files if (f.task, f.output) == (task, output) and f.uri.endswith(name)]
+    return sorted(fitting, key=lambda file: file.object.modified, reverse=True)
 
 
 def _manifest(file: _File, options: storage.Options | None) -> Manifest:
@@ -113,20 +110,17 @@ def _manifest(file: _File, options: storage.Options | None) -> Manifest:
 
 def _same_dataset(
     files: Sequence[_File], manifest: Manifest, options: storage.Options | None
-) -> tuple[_File | None, list[_File]]:
+) -> tuple[_File, list[_File]] | None:
     """The newest comparison of the same dataset, and the files of its run."""
-    compared = [f for f in files if f.task == COMPARISON and f.uri.endswith(COMPARISON_DOCUMENT)]
-    for file in sorted(compared, key=lambda file: file.object.modified, reverse=True):
-        own = _of_run(files, file.run)
-        theirs = _newest(own, names.FINGERPRINT_NODE, names.DATASET, MANIFEST)
-        if theirs and _manifest(theirs, options).fingerprint == manifest.fingerprint:
-            return file, own
-    return None, []
+    for comparison in _all(files, COMPARISON, "comparison", COMPARISON_DOCUMENT):
+        own = [file for file in files if file.run == comparison.run]
+        theirs = _all(own, names.FINGERPRINT_NODE, names.DATASET, MANIFEST)
+        if theirs and _manifest(theirs[0], options).fingerprint == manifest.fingerprint:
+            return comparison, own
+    return None
 
 
 def _pushed(files: Sequence[_File], branch: str) -> str | None:
     """The artifact that holds the pushed model; an unblessed one has none."""
-    file = _newest(files, f"pusher-{branch}", "pushed_model")
-    if file is None:
-        return None
-    return re.sub(r"(/pushed_model)/.*", r"\1", file.uri)
+    pushed = _all(files, f"pusher-{branch}", "pushed_model")
+    return re.sub(r"(/pushed_model)/.*", r"\1", pushed[0].uri) if pushed else None
