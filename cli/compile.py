@@ -40,7 +40,7 @@ def compile_(
     tfx-mobile compile --image registry.example/tfx-mobile:1.0.0 -o nightly.yaml
     """
     from kubeflow.compiler import check
-    from pipelines import settings
+    from pipelines import files, settings
 
     loaded = settings.load(settings_file, overrides)
     reference = image or loaded.kubeflow.image
@@ -50,6 +50,6 @@ def compile_(
     from kubeflow.compiler import compile as compiler
 
     documents = compiler.compile_pipeline(loaded, reference)
-    compiler.write(compiler.to_yaml(documents), output)
+    files.write_text(output, compiler.to_yaml(documents))
     tasks = documents[0]["root"]["dag"]["tasks"]
     click.echo(f"{output}: pipeline {loaded.name}, {len(tasks)} tasks, image {reference}")

@@ -15,6 +15,7 @@ from kubeflow import names, parameters, storage
 from kubeflow.adapter import invocation
 from kubeflow.adapter.errors import TaskError
 from kubeflow.adapter.invocation import ExecutorInput
+from pipelines import files
 from pipelines.data.prepare import EVAL, MANIFEST, TRAIN, Manifest
 from pipelines.errors import TfxMobileError
 
@@ -60,19 +61,15 @@ def run(executor_input: ExecutorInput) -> None:
         shutil.copyfile(directory / MANIFEST, dataset / MANIFEST)
     fingerprint = combined(contents)
     outputs = executor_input["outputs"]
-    parameter_file = Path(outputs["parameters"][names.DATA_FINGERPRINT]["outputFile"])
-    parameter_file.parent.mkdir(parents=True, exist_ok=True)
-    parameter_file.write_text(fingerprint)
+    files.write_text(Path(outputs["parameters"][names.DATA_FINGERPRINT]["outputFile"]), fingerprint)
     metadata = {
         "source": manifest.source,
         "train_examples": manifest.count(TRAIN),
         "eval_examples": manifest.count(EVAL),
         "fingerprint": manifest.fingerprint,
     }
-    output_file = Path(outputs["outputFile"])
-    output_file.parent.mkdir(parents=True, exist_ok=True)
     answer = {"artifacts": {names.DATASET: {"artifacts": [{"metadata": metadata}]}}}
-    output_file.write_text(json.dumps(answer))
+    files.write_text(Path(outputs["outputFile"]), json.dumps(answer))
     print(f"{uri}: fingerprint {fingerprint}")
 
 

@@ -19,6 +19,7 @@ from kubeflow.adapter import invocation, result
 from kubeflow.adapter.errors import TaskError
 from kubeflow.adapter.invocation import ExecutorInput
 from kubeflow.spec import type_title
+from pipelines import files
 from pipelines.errors import TfxMobileError
 
 _PUSH = "push_destination"
@@ -52,8 +53,8 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
     declared = json.loads(options.json_serialized_inputs_spec_args)
     output_file = Path(executor_input["outputs"]["outputFile"])
     with tempfile.TemporaryDirectory(prefix="tfx-mobile-") as scratch:
-        answer = Path(scratch, "task", "output_metadata.json")
-        asked = invocation.to_tfx(executor_input, declared, options.task, str(answer))
+        tfx_file = Path(scratch, "task", "output_metadata.json")
+        asked = invocation.to_tfx(executor_input, declared, options.task, str(tfx_file))
         _check_inputs(asked, executor_input, options.task)
         _prepare_outputs(executor_input, output_file)
         push = _Push.plan(asked, Path(scratch, "push"))
@@ -67,9 +68,10 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
                 "beam_args": beam_args,
             }
         )
-        tfx_output = json.loads(answer.read_text())
+        tfx_output = json.loads(tfx_file.read_text())
         moved = push.finish(executor_input) if push else {}
-    _write(result.to_kfp(tfx_output, executor_input, moved), output_file)
+    answer = result.to_kfp(tfx_output, executor_input, moved)
+    files.write_text(output_file, json.dumps(answer, allow_nan=False, indent=2))
 
 
 class _Push:
@@ -170,13 +172,6 @@ def _ended_on_signal(child: "subprocess.Popen[bytes]") -> Iterator[None]:
     finally:
         for s, handler in previous.items():
             signal.signal(s, handler)
-
-
-def _write(output: result.ExecutorOutput, file: Path) -> None:
-    """Writes beside, then renames: the launcher reads all of it or nothing."""
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_text(json.dumps(output, allow_nan=False, indent=2))
-    partial.replace(file)
 
 
 def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:

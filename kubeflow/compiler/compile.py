@@ -1,13 +1,10 @@
 """`compile`: from settings to the YAML file that is uploaded."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from kubeflow.compiler import check, finish, platform, tfx_spec
-from pipelines.errors import OutputError
 from pipelines.settings import Settings
 
 
@@ -41,18 +38,3 @@ def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
-
-
-def write(text: str, file: Path) -> None:
-    """Writes beside, then renames.
-
-    Raises:
-      OutputError: It cannot be written.
-    """
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, file)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {file}: {error.strerror}") from error

@@ -1,15 +1,14 @@
 """The report of a local run: `report.json` and `report.html`."""
 
-import contextlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines import files
 from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT
 from pipelines.data.prepare import EVAL, TRAIN, Manifest
-from pipelines.errors import OutputError, UsageError
+from pipelines.errors import UsageError
 from pipelines.local.layout import Layout
 from pipelines.report import metadata, page
 from pipelines.report.metadata import Node
@@ -54,12 +53,8 @@ def write(report: Report, json_file: Path, html_file: Path) -> None:
       OutputError: The files cannot be written.
     """
     html = page.render(report)
-    try:
-        html_file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot write to {html_file.parent}: {error.strerror}") from error
-    _write(json_file, json.dumps(_without_images(report), indent=2) + "\n")
-    _write(html_file, html)
+    files.write_text(json_file, json.dumps(_without_images(report), indent=2) + "\n")
+    files.write_text(html_file, html)
 
 
 def read(layout: Layout) -> Report:
@@ -130,15 +125,3 @@ def _without_images(report: Report) -> Report:
         for name, compared in report["comparison"].items()
     }
     return {**report, "comparison": comparison}
-
-
-def _write(file: Path, text: str) -> None:
-    """Writes beside, then renames."""
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, file)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise OutputError(f"cannot write {file}: {error.strerror}") from error

@@ -524,10 +524,12 @@ def test_wrong_usage_is_told_at_once(tmp_path, arguments, sentence):
 
 
 def test_a_file_that_cannot_be_written(tmp_path):
-    ended = compile_(tmp_path, "--image", "a:1.0.0", "-o", "nowhere/made.yaml")
+    (tmp_path / "file").write_text("")
+    ended = compile_(tmp_path, "--image", "a:1.0.0", "-o", "file/made.yaml")
 
     assert ended.returncode == 2
-    assert ended.stderr.startswith("tfx-mobile: cannot write nowhere/made.yaml: No such file")
+    assert ended.stderr == "tfx-mobile: cannot write file/made.yaml: file is a file\n"
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_settings_reach_the_file(tmp_path):
