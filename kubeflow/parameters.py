@@ -43,7 +43,7 @@ class RunParameter:
         default: Value = value
         return default
 
-    def for_node(self, node_id: str, value: Value) -> Value:
+    def value_for(self, node_id: str, value: Value) -> Value:
         """What a node is to read; KFP hands integers over as doubles.
 
         A Pusher has a directory of its branch's name below the destination of all.
@@ -114,7 +114,7 @@ DATA_URI = "data_uri"
 DATA_DESCRIPTION = "The dataset: a directory with train/, eval/ and manifest.json."
 
 
-def for_node(node_id: str) -> tuple[RunParameter, ...]:
+def taken_by(node_id: str) -> tuple[RunParameter, ...]:
     """The parameters that a node takes."""
     return tuple(p for p in FORM if node_id.startswith(f"{p.kind}-"))
 

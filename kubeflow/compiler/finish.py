@@ -69,7 +69,7 @@ def _add_run_parameters(spec: Spec, settings: Settings) -> None:
         default = parameter.default(settings)
         form[parameter.name] = _definition(default, parameter.description)
         for node_id, task in _tasks(spec).items():
-            if parameter not in parameters.for_node(node_id):
+            if parameter not in parameters.taken_by(node_id):
                 continue
             given = task["inputs"]["parameters"]
             constants = {
