@@ -59,7 +59,7 @@ class RunParameter:
         except SettingsError as error:
             raise SettingsError(
                 f"the run's parameter {self.name} cannot be {given!r}: {error}"
-            ) from (None)
+            ) from None
         taken = self.default(checked)
         if self.kind == PUSHER and taken:
             return f"{str(taken).rstrip('/')}/{node_id.removeprefix(f'{PUSHER}-')}"
