@@ -23,7 +23,7 @@ from pipelines import files
 from pipelines.errors import TfxMobileError
 
 _PUSH = "push_destination"
-_SINGLE_FILES = {"system.HTML", "system.Markdown"}
+_SINGLE_FILES = {"system.HTML"}
 """Types whose artifact is one file at the URI, not a directory."""
 
 

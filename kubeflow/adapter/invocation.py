@@ -29,6 +29,8 @@ _ADDED_BY_KFP = {"display_name", "store_session_info", "_kfp_workspace"}
 
 _CLASSES = {
     "mobile.BranchComparison": "pipelines.components.artifacts.Comparison",
+    "system.ClassificationMetrics": "pipelines.components.artifacts.ClassificationMetrics",
+    "system.HTML": "pipelines.components.artifacts.Page",
     "system.Metrics": "pipelines.components.artifacts.Metrics",
 }
 """Types that TFX does not know by title: it takes such a title for the path of a class."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tfx import types
@@ -13,7 +13,7 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import path_utils
 
-from pipelines.components.artifacts import Comparison, Metrics
+from pipelines.components.artifacts import ClassificationMetrics, Comparison, Metrics, Page
 from pipelines.components.names import COMPARISON_DOCUMENT, VERDICT
 from pipelines.settings import BASELINE, Branch
 
@@ -29,7 +29,7 @@ class Executor(BaseExecutor):
     ) -> None:
         """Predicts every evaluation example with every model."""
         from pipelines import evaluation, stack
-        from pipelines.report import document, predictors
+        from pipelines.report import build, document, page, predictors
 
         examples = predictors.read_examples(
             artifact_utils.get_split_uri(input_dict["examples"], "eval")
@@ -59,6 +59,14 @@ class Executor(BaseExecutor):
         metrics = artifact_utils.get_single_instance(output_dict["metrics"])
         for key, value in document.metrics(compared).items():
             metrics.set_float_custom_property(key, value)
+        artifact_utils.get_single_instance(output_dict["page"]).write(
+            page.render(build.before_pushing(compared))
+        )
+        for name, branch in compared["branches"].items():
+            confusion = artifact_utils.get_single_instance(output_dict[_key("confusion", name)])
+            confusion.set_json_value_custom_property(
+                "confusionMatrix", document.kfp_confusion(branch["confusion"])
+            )
 
 
 def _failures(validation: list[types.Artifact]) -> list[str]:
@@ -73,8 +81,10 @@ def _key(what: str, branch_name: str) -> str:
     return f"{what}_{branch_name.replace('-', '_')}"
 
 
-def _spec_for(channels: Mapping[str, types.BaseChannel]) -> type[ComponentSpec]:
-    """A spec with these inputs beside the examples: TFX has no inputs by pattern."""
+def _spec_for(
+    channels: Mapping[str, types.BaseChannel], confusions: Iterable[str]
+) -> type[ComponentSpec]:
+    """A spec with inputs and outputs for each branch: TFX has none by pattern."""
     inputs = {"examples": ChannelParameter(type=standard_artifacts.Examples)}
     inputs |= {key: ChannelParameter(type=channel.type) for key, channel in channels.items()}
     return type(
@@ -86,6 +96,8 @@ def _spec_for(channels: Mapping[str, types.BaseChannel]) -> type[ComponentSpec]:
             "OUTPUTS": {
                 "comparison": ChannelParameter(type=Comparison),
                 "metrics": ChannelParameter(type=Metrics),
+                "page": ChannelParameter(type=Page),
+                **{key: ChannelParameter(type=ClassificationMetrics) for key in confusions},
             },
         },
     )
@@ -131,12 +143,15 @@ class BranchComparison(BaseComponent):
             )
             for name, channel in by_name.items()
         }
+        confusions = [_key("confusion", branch.name) for branch in branches]
         super().__init__(
-            _spec_for(channels)(
+            _spec_for(channels, confusions)(
                 examples=examples,
                 branches=json.dumps([{"name": b.name, "kind": b.kind} for b in branches]),
                 comparison=types.Channel(type=Comparison),
                 metrics=types.Channel(type=Metrics),
+                page=types.Channel(type=Page),
+                **{key: types.Channel(type=ClassificationMetrics) for key in confusions},
                 **channels,
             )
         )

@@ -12,6 +12,7 @@ from pipelines.errors import UsageError
 from pipelines.local.layout import Layout
 from pipelines.report import metadata, page
 from pipelines.report.metadata import Node
+from pipelines.settings import BASELINE
 
 Report = dict[str, Any]
 """Keys as in docs/report.md."""
@@ -44,6 +45,21 @@ def build(layout: Layout) -> Report:
     )
     write(report, layout.report_json, layout.report_html)
     return report
+
+
+def before_pushing(document: Mapping[str, Any]) -> Report:
+    """What the comparison alone can tell: of the dataset, the examples that it judged on."""
+    return {
+        "dataset": {"eval_examples": document["branches"][BASELINE]["examples"]},
+        "branches": {
+            name: {**branch, "blessed": not branch["refusals"], "pushed_uri": None}
+            for name, branch in document["branches"].items()
+        },
+        "comparison": document["comparison"],
+        "stack": document["stack"],
+        "seconds": {},
+        "cached": [],
+    }
 
 
 def write(report: Report, json_file: Path, html_file: Path) -> None:

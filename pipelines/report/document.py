@@ -80,6 +80,17 @@ def metrics(document: Mapping[str, Any]) -> dict[str, float]:
     return numbers
 
 
+def kfp_confusion(confusion: list[list[int]]) -> dict[str, Any]:
+    """`[actual][predicted]` counts in the form that KFP's UI draws.
+
+    See `ConfusionMatrix` in KFP's `frontend/src/components/viewers/MetricsVisualizations.tsx`.
+    """
+    return {
+        "annotationSpecs": [{"displayName": str(digit)} for digit in range(len(confusion))],
+        "rows": [{"row": row} for row in confusion],
+    }
+
+
 def _branch(branch: Measured) -> dict[str, Any]:
     metrics = branch.evaluation.metrics
     return {

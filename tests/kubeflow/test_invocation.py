@@ -131,6 +131,8 @@ def test_a_custom_path_wins():
 @pytest.mark.parametrize(
     ("title", "class_path"),
     [
+        ("system.ClassificationMetrics", "pipelines.components.artifacts.ClassificationMetrics"),
+        ("system.HTML", "pipelines.components.artifacts.Page"),
         ("system.Metrics", "pipelines.components.artifacts.Metrics"),
         ("mobile.BranchComparison", "pipelines.components.artifacts.Comparison"),
         ("tfx.Model", "tfx.Model"),

@@ -118,6 +118,23 @@ def test_the_example_gen_knows_its_input(first):
     assert json.loads(examples["split_names"]) == ["train", "eval"]
 
 
+def test_the_ui_has_something_to_show(first, bucket):
+    _, _, _, tasks = first
+    outputs = tasks["comparison"].artifacts
+
+    assert outputs["page"].type["schemaTitle"] == "system.HTML"
+    key = outputs["page"].uri.removeprefix(f"s3://{bucket.name}/")
+    assert bucket.keys(key) == [key], "one file, exactly at the URI"
+    html = bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read().decode()
+    assert "Judged on 359 examples" in html
+    assert "/s3/" not in html
+    for branch in ("keras", "lite"):
+        matrix = outputs[f"confusion_{branch}"]
+        assert matrix.type["schemaTitle"] == "system.ClassificationMetrics"
+        rows = matrix.metadata["confusionMatrix"]["rows"]
+        assert sum(sum(row["row"]) for row in rows) == 359
+
+
 def test_metrics_are_numbers(first):
     _, _, _, tasks = first
     metrics = tasks["comparison"].artifacts["metrics"].metadata

@@ -105,6 +105,13 @@ def test_metrics_are_the_numbers_of_the_document(examples: RawExamples) -> None:
     }
 
 
+def test_confusion_in_the_form_of_kfp() -> None:
+    assert document.kfp_confusion([[3, 1], [0, 2]]) == {
+        "annotationSpecs": [{"displayName": "0"}, {"displayName": "1"}],
+        "rows": [{"row": [3, 1]}, {"row": [0, 2]}],
+    }
+
+
 def test_comparison_with_the_baseline(examples: RawExamples) -> None:
     made = document.compare(
         examples,

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from pipelines.report import page, table
+from pipelines.report import build, page, table
 from tests.unit.report_data import UNTRUSTED, branch, report
 
 
@@ -198,3 +198,16 @@ def test_delta_has_its_sign() -> None:
     assert table.delta({"accuracy_delta": 0.0005, "ci95": [-0.0012, 0.0021]}) == (
         "+0.0005 [-0.0012, +0.0021]"
     )
+
+
+def test_page_of_a_comparison_before_anything_is_pushed() -> None:
+    """As the UI of Kubeflow Pipelines shows it, in a frame that loads nothing else."""
+    shown = report()
+    document = {key: shown[key] for key in ("branches", "comparison", "stack")}
+    html = page.render(build.before_pushing(document))
+
+    assert f"Judged on {shown['branches']['keras']['examples']:,} examples" in html
+    assert "The run" not in html
+    assert "/evaluation" not in html
+    assert "http" not in html.replace("http-equiv", "")
+    assert "<script" not in html
