@@ -6,9 +6,7 @@ ExampleGen, and a parameter is part of the key.
 
 import hashlib
 import json
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from kubeflow import names, parameters, storage
@@ -37,30 +35,26 @@ def run(executor_input: ExecutorInput) -> None:
       StorageError: The store cannot be read.
     """
     data = invocation.inputs(executor_input).get(names.DATA_INPUT)
-    with tempfile.TemporaryDirectory(prefix="tfx-mobile-") as scratch:
-        if data is not None:
-            uri, directory = data["uri"], Path(invocation.local_path(data))
-            contents = of_directory(directory)
-        else:
-            uri = executor_input["inputs"]["parameterValues"][parameters.DATA_URI]
-            directory = Path(uri)
-            contents = of_store(uri) if storage.is_remote(uri) else of_directory(directory)
-            if storage.is_remote(uri):
-                directory = Path(scratch)
-                if MANIFEST in contents:
-                    manifest_uri = f"{uri.rstrip('/')}/{MANIFEST}"
-                    (directory / MANIFEST).write_bytes(storage.read_bytes(manifest_uri))
-        manifest = Manifest.read(directory)
-        if manifest is None:
-            raise TaskError(
-                f"task {names.FINGERPRINT_NODE}: there is no dataset at {uri}: put one there with "
-                f"`tfx-mobile data push DIRECTORY {uri}`"
-            )
-        dataset = Path(invocation.local_path(invocation.outputs(executor_input)[names.DATASET]))
-        dataset.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(directory / MANIFEST, dataset / MANIFEST)
+    if data is not None:
+        uri, place = data["uri"], invocation.local_path(data)
+    else:
+        uri = place = executor_input["inputs"]["parameterValues"][parameters.DATA_URI].rstrip("/")
+    contents = {
+        found.name: f"{found.size} {found.checksum}"
+        for found in storage.list_objects(place)
+        if not any(part.startswith(".") for part in found.name.split("/"))
+    }
+    content = storage.read_bytes(f"{place}/{MANIFEST}") if MANIFEST in contents else b""
+    manifest = Manifest.parse(content)
+    if manifest is None:
+        raise TaskError(
+            f"task {names.FINGERPRINT_NODE}: there is no dataset at {uri}: put one there with "
+            f"`tfx-mobile data push DIRECTORY {uri}`"
+        )
     fingerprint = combined(contents)
     outputs = executor_input["outputs"]
+    dataset = Path(invocation.local_path(invocation.outputs(executor_input)[names.DATASET]))
+    files.write_text(dataset / MANIFEST, content.decode())
     files.write_text(Path(outputs["parameters"][names.DATA_FINGERPRINT]["outputFile"]), fingerprint)
     metadata = {
         "source": manifest.source,
@@ -71,25 +65,6 @@ def run(executor_input: ExecutorInput) -> None:
     answer = {"artifacts": {names.DATASET: {"artifacts": [{"metadata": metadata}]}}}
     files.write_text(Path(outputs["outputFile"]), json.dumps(answer))
     print(f"{uri}: fingerprint {fingerprint}")
-
-
-def of_directory(directory: Path) -> dict[str, str]:
-    """SHA-256 of every file by its name; hidden ones are left out."""
-    made = {}
-    for file in sorted(directory.rglob("*")) if directory.is_dir() else ():
-        name = file.relative_to(directory).as_posix()
-        if file.is_file() and not any(part.startswith(".") for part in name.split("/")):
-            with file.open("rb") as stream:
-                digest = hashlib.sha256()
-                while chunk := stream.read(1 << 20):
-                    digest.update(chunk)
-            made[name] = digest.hexdigest()
-    return made
-
-
-def of_store(uri: str) -> dict[str, str]:
-    """The store's own checksum of every object by its name."""
-    return {o.name: f"{o.checksum} {o.size}" for o in storage.list_objects(uri)}
 
 
 def combined(contents: dict[str, str]) -> str:

@@ -3,9 +3,7 @@
 import dataclasses
 import json
 import re
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from kubeflow import launcher_paths, names, storage
 from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT
@@ -100,9 +98,7 @@ def _all(files: Sequence[_File], task: str, output: str, name: str = "") -> list
 
 
 def _manifest(file: _File, options: storage.Options | None) -> Manifest:
-    with tempfile.TemporaryDirectory() as directory:
-        Path(directory, MANIFEST).write_bytes(storage.read_bytes(file.uri, options))
-        manifest = Manifest.read(Path(directory))
+    manifest = Manifest.parse(storage.read_bytes(file.uri, options))
     if manifest is None:
         raise UsageError(f"{file.uri} is not a dataset's manifest of this version")
     return manifest

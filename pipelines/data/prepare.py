@@ -45,11 +45,19 @@ class Manifest:
     def read(cls, directory: Path) -> "Manifest | None":
         """The manifest of a finished dataset, or None where there is none."""
         try:
-            values = json.loads((directory / MANIFEST).read_text())
+            return cls.parse((directory / MANIFEST).read_bytes())
+        except OSError:
+            return None
+
+    @classmethod
+    def parse(cls, content: bytes) -> "Manifest | None":
+        """The manifest in a file's content, or None where it is none of this version."""
+        try:
+            values = json.loads(content)
             if values.pop("format") != _FORMAT:
                 return None
             return cls(**values)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def count(self, split_name: str) -> int:
