@@ -180,6 +180,9 @@ _QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|[kMGT]i?)?$"
 class Kubeflow(_Settings):
     """How the pipeline is compiled for Kubeflow Pipelines."""
 
+    # YAML reads `cpu: 2` as a number.
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
     image: str = Field("", description="the container image of every task")
     pipeline_root: str = Field(
         "", pattern=_URI, description="where artifacts go; empty: the cluster's own default"
@@ -316,7 +319,7 @@ def describe() -> list[tuple[str, str, str]]:
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, _Settings):
             for key, sub in inner.model_fields.items():
-                rows.append((f"{name}.{key}", str(sub.default), sub.description or ""))
+                rows.append((f"{name}.{key}", _as_yaml(sub.default), sub.description or ""))
         elif name == "branches":
             presets = ", ".join(PRESET_BRANCHES)
             rows.append((name, "[keras, lite]", f"of {presets}, or mappings of:"))
@@ -326,6 +329,12 @@ def describe() -> list[tuple[str, str, str]]:
         else:
             rows.append((name, str(field.default), field.description or ""))
     return rows
+
+
+def _as_yaml(default: Any) -> str:
+    """A default as a person would write it in a settings file."""
+    empty = {"": "''", (): "[]"}
+    return empty.get(default, str(default)) if isinstance(default, str | tuple) else str(default)
 
 
 def _closest(path: str) -> str:

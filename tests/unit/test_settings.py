@@ -327,6 +327,12 @@ def test_describe_covers_every_setting_with_a_text() -> None:
     assert all(text for _, _, text in rows)
 
 
+def test_numbers_are_quantities_and_values_of_variables() -> None:
+    overrides = ["kubeflow.cpu=2", "kubeflow.memory=4000000000", "kubeflow.environment={A: 1}"]
+    loaded = settings.load(overrides=overrides).kubeflow
+    assert (loaded.cpu, loaded.memory, loaded.environment) == ("2", "4000000000", {"A": "1"})
+
+
 def test_described_defaults_are_the_defaults() -> None:
     rows = [(name, default) for name, default, _ in settings.describe() if "*" not in name]
     overrides = [f"{name}={default}" for name, default in rows]
