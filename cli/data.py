@@ -1,6 +1,5 @@
 """`tfx-mobile data`: examples as TFRecords with a manifest, here and in object stores."""
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,10 +123,8 @@ def ls(uri: str, endpoint: str | None, region: str | None, ca_file: str | None) 
     console = progress.console()
     console.print(table)
     if any(thing.name == prepare.MANIFEST for thing in found):
-        text = storage.read_bytes(f"{uri.rstrip('/')}/{prepare.MANIFEST}", reach)
-        with tempfile.TemporaryDirectory() as directory:
-            (Path(directory) / prepare.MANIFEST).write_bytes(text)
-            manifest = prepare.Manifest.read(Path(directory))
+        content = storage.read_bytes(f"{uri.rstrip('/')}/{prepare.MANIFEST}", reach)
+        manifest = prepare.Manifest.parse(content)
         if manifest:
             console.print(escape(f"{manifest.source}: {_summary(manifest)}"), soft_wrap=True)
 

@@ -174,7 +174,8 @@ class SecretVariable(_Settings):
 
 
 _URI = r"^((gs|s3|minio)://[^/]+(/.*)?)?$"
-_QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|[kMGT]i?)?$"
+_CORES = r"^[0-9]+(\.[0-9]+)?m?$"
+_BYTES = r"^[0-9]+(\.[0-9]+)?([kMGT]i?)?$"
 
 
 class Kubeflow(_Settings):
@@ -202,8 +203,8 @@ class Kubeflow(_Settings):
         description="default of the run's push_to: gs://, s3://, minio:// or a mounted path; "
         "empty: the pushed_model artifact alone",
     )
-    cpu: str = Field("1", pattern=_QUANTITY, description="processor cores each task asks for")
-    memory: str = Field("2Gi", pattern=_QUANTITY, description="memory each task asks for")
+    cpu: str = Field("1", pattern=_CORES, description="processor cores each task asks for")
+    memory: str = Field("2Gi", pattern=_BYTES, description="memory each task asks for")
     uncached: tuple[str, ...] = Field(
         (), description="tasks that run every time, such as pusher-lite"
     )

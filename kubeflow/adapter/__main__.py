@@ -55,7 +55,7 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="tfx-mobile-") as scratch:
         tfx_file = Path(scratch, "task", "output_metadata.json")
         asked = invocation.to_tfx(executor_input, declared, options.task, str(tfx_file))
-        _check_inputs(asked, executor_input, options.task)
+        _check_inputs(executor_input, options.task)
         _prepare_outputs(executor_input, output_file)
         push = _Push.plan(asked, Path(scratch, "push"))
         _run_executor(
@@ -112,7 +112,7 @@ class _Push:
         return {str(version): publish.publish(version, self._destination, pusher=pushed)}
 
 
-def _check_inputs(asked: ExecutorInput, executor_input: ExecutorInput, task: str) -> None:
+def _check_inputs(executor_input: ExecutorInput, task: str) -> None:
     """What KFP registered may be gone from the store, of which its launcher says nothing."""
     for name, artifact in invocation.inputs(executor_input).items():
         path = Path(invocation.local_path(artifact))

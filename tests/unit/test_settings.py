@@ -333,6 +333,12 @@ def test_numbers_are_quantities_and_values_of_variables() -> None:
     assert (loaded.cpu, loaded.memory, loaded.environment) == ("2", "4000000000", {"A": "1"})
 
 
+@pytest.mark.parametrize("override", ["kubeflow.cpu=2Gi", "kubeflow.memory=500m"])
+def test_units_of_another_quantity_are_refused(override: str) -> None:
+    with pytest.raises(SettingsError, match=override.partition("=")[0]):
+        settings.load(overrides=[override])
+
+
 def test_described_defaults_are_the_defaults() -> None:
     rows = [(name, default) for name, default, _ in settings.describe() if "*" not in name]
     overrides = [f"{name}={default}" for name, default in rows]
