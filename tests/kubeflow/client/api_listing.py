@@ -1,0 +1,222 @@
+"""Sorting, filtering and paging as KFP's API server does it."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+from urllib.parse import unquote_plus
+
+from tests.kubeflow.client.api_models import epoch
+from tests.kubeflow.client.api_refusal import invalid, quoted
+
+Item = TypeVar("Item")
+Getter = Callable[[Any], Any]
+
+_OPERATIONS = (
+    "OPERATION_UNSPECIFIED",
+    "EQUALS",
+    "NOT_EQUALS",
+    "GREATER_THAN",
+    "GREATER_THAN_EQUALS",
+    "LESS_THAN",
+    "LESS_THAN_EQUALS",
+    "IN",
+    "IS_SUBSTRING",
+)
+_VALUES = ("int", "long", "string", "timestamp")
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "EQUALS": lambda have, want: have == want,
+    "NOT_EQUALS": lambda have, want: have != want,
+    "GREATER_THAN": lambda have, want: have > want,
+    "GREATER_THAN_EQUALS": lambda have, want: have >= want,
+    "LESS_THAN": lambda have, want: have < want,
+    "LESS_THAN_EQUALS": lambda have, want: have <= want,
+    "IN": lambda have, want: have in want,
+    "IS_SUBSTRING": lambda have, want: bool(_like(want).search(have)),
+}
+
+
+class Listing(Generic[Item]):
+    """What can be listed, and by which fields."""
+
+    def __init__(self, kind: str, key: str, fields: Mapping[str, str | Getter]) -> None:
+        """Names the kind as the server's own code does.
+
+        Args:
+          kind: Its name in messages.
+          key: The attribute that is unique.
+          fields: What a request may sort and filter by, and the attribute or function behind it.
+        """
+        self._kind = kind
+        self._key = _getter(key)
+        self._fields = {name: _getter(of) for name, of in fields.items()}
+
+    def page(self, items: Iterable[Item], query: Mapping[str, str]) -> tuple[list[Item], int, str]:
+        """One page of the items, how many match in all, and the token of the next page.
+
+        Raises:
+          Refusal: The request cannot be understood.
+        """
+        size = _size(query.get("page_size", ""))
+        predicates = self._predicates(query.get("filter", ""))
+        field, descending = self._order(query.get("sort_by", ""))
+        start: list[Any] | None = None
+        if token := query.get("page_token"):
+            known = _untoken(token)
+            asked = {"sort": field, "descending": descending, "filter": predicates}
+            if query.get("sort_by") or query.get("filter"):
+                self._check_same(known, asked)
+            field, descending = known["sort"], known["descending"]
+            predicates, start = known["filter"], known["start"]
+
+        def rank(item: Item) -> list[Any]:
+            return [self._fields[field](item), self._key(item)]
+
+        matching = sorted(
+            (item for item in items if all(self._holds(one, item) for one in predicates)),
+            key=rank,
+            reverse=descending,
+        )
+        total = len(matching)
+        if start is not None:
+            matching = [
+                item
+                for item in matching
+                if (rank(item) <= start if descending else rank(item) >= start)
+            ]
+        following = ""
+        if len(matching) > size:
+            state = {"sort": field, "descending": descending, "filter": predicates}
+            following = _token({**state, "start": rank(matching[size])})
+        return matching[:size], total, following
+
+    def _order(self, text: str) -> tuple[str, bool]:
+        words = text.lower().split()
+        if len(words) > 2 or (len(words) == 2 and words[1] not in ("asc", "desc")):
+            raise invalid(
+                f"Received invalid sort by format {quoted(text)}. Supported format: "
+                '"field_name", "field_name desc", or "field_name asc"'
+            )
+        field = words[0] if words else "created_at"
+        if field not in self._fields:
+            raise invalid(f"Invalid sorting field: {quoted(field)} on listable type {self._kind}")
+        return field, words[1:] == ["desc"]
+
+    def _predicates(self, text: str) -> list[list[Any]]:
+        if not text:
+            return []
+        found = [_predicate(one, text) for one in _parsed_filter(text)]
+        for _, key, _ in found:
+            if key not in self._fields:
+                raise invalid(f"no support for filtering on unrecognized field {quoted(key)}")
+        return found
+
+    def _holds(self, predicate: Sequence[Any], item: Item) -> bool:
+        operation, key, value = predicate
+        return _COMPARE[operation](self._fields[key](item), value)
+
+    def _check_same(self, known: dict[str, Any], asked: dict[str, Any]) -> None:
+        # The server compares what it parsed with what it read back from the token, where numbers
+        # and lists have other types: with those, the filter has to be left out.
+        odd = any(not isinstance(value, str) for _, _, value in asked["filter"])
+        if odd or any(known[name] != value for name, value in asked.items()):
+            raise invalid(
+                "page token does not match the supplied sort by and/or filtering criteria. "
+                "Either specify the same criteria or leave the latter empty if page token is "
+                "specified"
+            )
+
+
+def _getter(of: str | Getter) -> Getter:
+    if not isinstance(of, str):
+        return of
+    if of.endswith("_at"):
+        return lambda item: epoch(getattr(item, of) or "1970-01-01T00:00:00Z")
+    return lambda item: getattr(item, of) or ""
+
+
+def _size(text: str) -> int:
+    if not re.fullmatch(r"[-+]?\d*", text):
+        raise invalid(f"type mismatch, parameter: page_size, error: {quoted(text)}")
+    size = int(text or 0)
+    if size < 0:
+        raise invalid(f"The page size should be greater than 0. Got {size}")
+    return min(size or 20, 200)
+
+
+def _token(state: dict[str, Any]) -> str:
+    return base64.b64encode(json.dumps(state).encode()).decode()
+
+
+def _untoken(token: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(base64.b64decode(token, validate=True)))
+    except (binascii.Error, ValueError):
+        raise invalid("Invalid page token") from None
+
+
+def _parsed_filter(text: str) -> list[dict[str, Any]]:
+    def wrong(reason: str) -> Exception:
+        return invalid(f"failed to parse valid filter from {quoted(text)}: {reason}")
+
+    # The server decodes the query's value once more.
+    if re.search(r"%(?![0-9a-fA-F]{2})", text):
+        raise wrong("invalid URL escape")
+    try:
+        message = json.loads(unquote_plus(text))
+    except ValueError as error:
+        raise wrong(str(error)) from None
+    if not isinstance(message, dict):
+        raise wrong("not an object")
+    if unknown := set(message) - {"predicates"}:
+        raise wrong(f"unknown field {quoted(min(unknown))} in v2beta1.Filter")
+    known = {f"{name}{end}" for name in _VALUES for end in ("_value", "_values", "Value", "Values")}
+    for predicate in message.get("predicates", []):
+        if unknown := set(predicate) - {"operation", "key", *known}:
+            raise wrong(f"unknown field {quoted(min(unknown))} in v2beta1.Predicate")
+    return list(message.get("predicates", []))
+
+
+def _predicate(sent: dict[str, Any], text: str) -> list[Any]:
+    operation = sent.get("operation", 0)
+    if isinstance(operation, int) and 0 <= operation < len(_OPERATIONS):
+        operation = _OPERATIONS[operation]
+    if operation not in _OPERATIONS:
+        raise invalid(f"failed to parse valid filter from {quoted(text)}: unknown value")
+    if operation == "OPERATION_UNSPECIFIED":
+        raise invalid("Error using Filter.Predicate.Operation with v2beta1.Predicate_Operation")
+    values = [name for name in sent if name not in ("operation", "key")]
+    if len(values) != 1:
+        raise invalid("Error using Filter.Predicate.Value with <nil>")
+    kind = re.split(r"_|V", values[0])[0]
+    value = sent[values[0]]
+    is_list = values[0].endswith("s")
+    if is_list:
+        value = [_scalar(kind, one) for one in value.get("values", [])]
+    else:
+        value = _scalar(kind, value)
+    if not sent.get("key"):
+        raise invalid(
+            f"Predicate key cannot be empty for operation {operation} and value {sent[values[0]]}"
+        )
+    if operation == "IN" and not is_list:
+        raise invalid(f"cannot use IN operator with scalar type {kind}")
+    if operation == "IS_SUBSTRING" and (kind != "string" or is_list):
+        raise invalid(f"cannot use non string value type {kind} with operator IS_SUBSTRING")
+    if operation not in ("IN", "IS_SUBSTRING") and is_list:
+        raise invalid(f"cannot use scalar operator {operation} on array type []{kind}")
+    return [operation, sent["key"], value]
+
+
+def _scalar(kind: str, value: Any) -> Any:
+    if kind == "string":
+        return str(value)
+    return epoch(value) if kind == "timestamp" else int(value)
+
+
+def _like(pattern: str) -> re.Pattern[str]:
+    """SQL's LIKE, which knows no upper case and has two characters of its own."""
+    parts = {"%": ".*", "_": "."}
+    return re.compile("".join(parts.get(c, re.escape(c)) for c in pattern), re.I | re.S)
