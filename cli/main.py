@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli import compile, data, doctor, report, run
+from cli import compile, data, doctor, report, run, runs, submit, upload
 from pipelines.errors import TfxMobileError
 
 
@@ -33,5 +33,14 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (doctor.doctor, data.data, run.run, compile.compile_, report.report):
+for command in (
+    doctor.doctor,
+    data.data,
+    run.run,
+    compile.compile_,
+    upload.upload,
+    submit.submit,
+    runs.runs,
+    report.report,
+):
     main.add_command(command)

@@ -42,7 +42,7 @@ def run(
     from pipelines.local.layout import Layout
     from pipelines.report import build, table
 
-    loaded = settings.load(settings_file, overrides, source)
+    loaded = settings.load(settings_file, overrides, {"data.source": source})
     layout = Layout(output.resolve())
     console = progress.console()
     with progress.Steps(console) as steps:

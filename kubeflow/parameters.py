@@ -43,10 +43,8 @@ class RunParameter:
         default: Value = value
         return default
 
-    def value_for(self, node_id: str, value: Value) -> Value:
-        """What a node is to read; KFP hands integers over as doubles.
-
-        A Pusher has a directory of its branch's name below the destination of all.
+    def checked(self, value: Value) -> Value:
+        """The value as the setting takes it; KFP hands integers over as doubles.
 
         Raises:
           SettingsError: It is out of bounds.
@@ -60,7 +58,17 @@ class RunParameter:
             raise SettingsError(
                 f"the run's parameter {self.name} cannot be {given!r}: {error}"
             ) from None
-        taken = self.default(checked)
+        return self.default(checked)
+
+    def value_for(self, node_id: str, value: Value) -> Value:
+        """What a node is to read.
+
+        A Pusher has a directory of its branch's name below the destination of all.
+
+        Raises:
+          SettingsError: It is out of bounds.
+        """
+        taken = self.checked(value)
         if self.kind == PUSHER and taken:
             return f"{str(taken).rstrip('/')}/{node_id.removeprefix(f'{PUSHER}-')}"
         return taken
@@ -112,6 +120,17 @@ FORM = (
 
 DATA_URI = "data_uri"
 DATA_DESCRIPTION = "The dataset: a directory with train/, eval/ and manifest.json."
+
+
+def check(name: str, value: Value) -> None:
+    """Refuses a value of a run's parameter before a run has to.
+
+    Raises:
+      SettingsError: It is out of bounds.
+    """
+    for parameter in FORM:
+        if parameter.name == name:
+            parameter.checked(value)
 
 
 def taken_by(node_id: str) -> tuple[RunParameter, ...]:

@@ -4,12 +4,16 @@ import dataclasses
 import json
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kubeflow import launcher_paths, names, storage
 from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT
 from pipelines.data.prepare import MANIFEST, Manifest
 from pipelines.errors import UsageError
 from pipelines.report import build
+
+if TYPE_CHECKING:
+    from kubeflow.client.runs import Run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +62,21 @@ def read(uri: str, options: storage.Options | None = None) -> build.Report:
         if found := _same_dataset(everywhere, manifest, options):
             return _report(manifest, *found, options)
     raise UsageError(f"the run at {uri} has not come to its comparison, or did not succeed")
+
+
+def of_run(run: "Run", options: storage.Options | None = None) -> build.Report:
+    """Reads what a run left, with the times that KFP's API knows.
+
+    Raises:
+      UsageError: It has not come to its comparison.
+      StorageError: The store cannot be read.
+    """
+    report = read(run.artifacts_uri, options)
+    return {
+        **report,
+        "seconds": {task.name: task.seconds for task in run.tasks if task.seconds is not None},
+        "cached": [task.name for task in run.tasks if task.is_cached],
+    }
 
 
 def _report(

@@ -7,9 +7,13 @@
     │   └── OutputError               a directory that cannot be written
     ├── EnvironmentLacksError      3  the environment lacks something; `doctor` tells what
     ├── GateRefusedError           4  a quality gate refused a model
-    └── StorageError               1  an object store that cannot be reached, or fails
-        └── StorageRefusedError    2  wrong credentials, bucket, address or certificate
-            └── StorageMissingError   nothing at the place that was named
+    ├── StorageError               1  an object store that cannot be reached, or fails
+    │   └── StorageRefusedError    2  wrong credentials, bucket, address or certificate
+    │       └── StorageMissingError   nothing at the place that was named
+    ├── ClusterError               1  a KFP server that cannot be reached, or fails
+    │   └── ClusterRefusedError    2  wrong credentials, namespace, name or value
+    │       └── ClusterMissingError   no such pipeline, version, run or schedule
+    └── RunFailedError             1  a run on KFP that did not succeed
 
 Every message is one sentence: what is wrong, where, and what to do.
 """
@@ -63,3 +67,21 @@ class StorageRefusedError(StorageError):
 
 class StorageMissingError(StorageRefusedError):
     """There is nothing at the place that was named."""
+
+
+class ClusterError(TfxMobileError):
+    """A server of Kubeflow Pipelines cannot be reached, or fails."""
+
+
+class ClusterRefusedError(ClusterError):
+    """A server of Kubeflow Pipelines does not do what was asked: credentials, names or values."""
+
+    exit_code = 2
+
+
+class ClusterMissingError(ClusterRefusedError):
+    """The server has no such pipeline, version, run or schedule."""
+
+
+class RunFailedError(TfxMobileError):
+    """A run on Kubeflow Pipelines failed or was cancelled."""

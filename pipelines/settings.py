@@ -10,7 +10,8 @@ A settings file holds any part of this, which are the defaults:
 """
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -140,12 +141,113 @@ def _expand_preset(value: Any) -> Any:
     return value
 
 
-class Beam(_Settings):
-    """How the data-processing components run."""
+_OPTIONS_OF_SETTINGS = {
+    "--direct_num_workers",
+    "--direct_running_mode",
+    "--environment_config",
+    "--environment_type",
+    "--flink_job_server_jar",
+    "--flink_master",
+    "--job_endpoint",
+    "--job_port",
+    "--runner",
+    "--sdk_container_image",
+    "--spark_job_server_jar",
+    "--spark_master_url",
+}
+_SECRET_OPTION = re.compile(r"secret|password|passwd|token|credential|(access|api)_?key", re.I)
 
+
+class Beam(_Settings):
+    """How the data-processing components run: Transform, the Evaluators, statistics, ExampleGen."""
+
+    runner: Literal["direct", "flink", "spark", "portable"] = Field(
+        "direct",
+        description="direct: on this machine; flink, spark: through a job server that the run "
+        "starts; portable: through one that runs already (docs/beam.md)",
+    )
     workers: int = Field(
         0, ge=0, le=64, description="processes; 0: one for small data, all cores for large"
     )
+    master: str = Field(
+        "",
+        description="flink: local or http://HOST:PORT; spark: local, local[2] or spark://HOST:PORT",
+    )
+    job_server_jar: str = Field(
+        "", description="flink, spark: file of Beam's job server, which takes Java"
+    )
+    job_endpoint: str = Field(
+        "", pattern=r"^([^\s/:]+:[0-9]+)?$", description="portable: HOST:PORT of the job server"
+    )
+    environment: Literal["LOOPBACK", "EXTERNAL", "DOCKER", "PROCESS"] = Field(
+        "LOOPBACK",
+        description="where a job server runs our Python: LOOPBACK is the run's own process, the "
+        "rest is beside the cluster's workers",
+    )
+    environment_config: str = Field(
+        "", description="EXTERNAL: HOST:PORT; DOCKER: an image; PROCESS: JSON with a command"
+    )
+    staging: str = Field(
+        "",
+        pattern=r"^(/\S+)?$",
+        description="directory of a volume that tasks on KFP share with the cluster's workers",
+    )
+    staging_claim: str = Field(
+        "", description="persistent volume claim that is mounted there; empty: something else does"
+    )
+    options: tuple[str, ...] = Field((), description="any other options of Beam: [--parallelism=4]")
+
+    @model_validator(mode="after")
+    def _fits_the_runner(self) -> "Beam":
+        known = {
+            "workers": {"direct"},
+            "master": {"flink", "spark"},
+            "job_server_jar": {"flink", "spark"},
+            "job_endpoint": {"portable"},
+            "environment": {"flink", "spark", "portable"},
+            "environment_config": {"flink", "spark", "portable"},
+            "staging": {"portable"},
+            "staging_claim": {"portable"},
+        }
+        needed = ("master", "job_server_jar", "job_endpoint")
+        for name, runners in known.items():
+            given = getattr(self, name) != type(self).model_fields[name].default
+            if given and self.runner not in runners:
+                raise ValueError(f"{name} is not for the runner {self.runner}")
+            if name in needed and not given and self.runner in runners:
+                raise ValueError(f"the runner {self.runner} needs {name}")
+        if (self.environment == "LOOPBACK") == bool(self.environment_config):
+            takes = "takes no" if self.environment_config else "needs an"
+            raise ValueError(f"the environment {self.environment} {takes} environment_config")
+        if self.staging_claim and not self.staging:
+            raise ValueError("staging_claim needs staging, the directory where it is mounted")
+        return self
+
+    @field_validator("runner", mode="before")
+    @classmethod
+    def _no_dataflow(cls, runner: Any) -> Any:
+        if runner == "dataflow":
+            raise ValueError(
+                "Dataflow's workers see gs:// alone, and the files of a task are on local paths: "
+                "take direct, or a cluster that shares a volume (docs/beam.md)"
+            )
+        return runner
+
+    # Of the model, not the field: what a field is refused for is repeated with its value.
+    @model_validator(mode="after")
+    def _options_are_others(self) -> "Beam":
+        for option in self.options:
+            name, _, _ = option.partition("=")
+            if not re.fullmatch(r"--[a-z]\w*", name):
+                raise ValueError("options are --NAME or --NAME=VALUE each")
+            if name in _OPTIONS_OF_SETTINGS:
+                raise ValueError(f"the option {name} follows from the other settings of beam")
+            if _SECRET_OPTION.search(name):
+                raise ValueError(
+                    f"the option {name} would show a secret in logs and specifications: give it to "
+                    "the workers by their environment"
+                )
+        return self
 
 
 class Local(_Settings):
@@ -222,6 +324,52 @@ class Kubeflow(_Settings):
     )
 
 
+class Cluster(_Settings):
+    """Where Kubeflow Pipelines is, and how to be let in; `kubeflow/client` reads it."""
+
+    # A namespace may be a number.
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    host: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s@]+(/\S*)?)?$",
+        description="address of KFP, as http://localhost:8080; empty: $KF_PIPELINES_ENDPOINT, else "
+        "the cluster around this pod, else kubectl's",
+    )
+    ui: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="address of KFP's UI, for links; empty: $KF_PIPELINES_UI_ENDPOINT, else host",
+    )
+    namespace: str = Field("", description="the profile's namespace, where KFP has many users")
+    context: str = Field("", description="kubectl's context, where no host is given")
+    auth: Literal["auto", "none", "service-account", "token", "cookie", "iap"] = Field(
+        "auto",
+        description="how to be let in; auto: whichever is there of token, cookie, IAP client and "
+        "service account",
+    )
+    token_file: str = Field(
+        "", description="file with a bearer token; or the token in $TFX_MOBILE_KFP_TOKEN"
+    )
+    cookie_file: str = Field(
+        "", description="file with NAME=VALUE of a session; or that in $TFX_MOBILE_KFP_COOKIE"
+    )
+    iap_client_id: str = Field(
+        "",
+        description="OAuth client of Identity-Aware Proxy; or $KF_PIPELINES_IAP_OAUTH2_CLIENT_ID",
+    )
+    ca_file: str = Field("", description="PEM file of the CA that signed the host's certificate")
+    experiment: str = Field(
+        "", description="experiment of runs and schedules; empty: the pipeline's name"
+    )
+    service_account: str = Field(
+        "", description="service account of the runs' pods; empty: KFP's own default"
+    )
+    retry_seconds: float = Field(
+        30, ge=0, le=3600, description="how long requests that fail in passing are repeated"
+    )
+
+
 class Settings(_Settings):
     """Everything a run depends on."""
 
@@ -245,6 +393,7 @@ class Settings(_Settings):
     beam: Beam = Beam()
     local: Local = Local()
     kubeflow: Kubeflow = Kubeflow()
+    cluster: Cluster = Cluster()
 
     @model_validator(mode="after")
     def _branches_are_comparable(self) -> "Settings":
@@ -257,14 +406,17 @@ class Settings(_Settings):
 
 
 def load(
-    file: Path | None = None, overrides: Iterable[str] = (), source: str | None = None
+    file: Path | None = None,
+    overrides: Iterable[str] = (),
+    flags: Mapping[str, str | None] | None = None,
 ) -> Settings:
     """Reads a settings file and applies overrides in order.
 
     Args:
       file: YAML; None for the defaults.
       overrides: `key=value` with a dotted key (`training.steps=300`); the value is YAML.
-      source: Taken as `data.source`, whatever the file says.
+      flags: Values by dotted key that a command was given as options of their own, taken whatever
+        the rest says; None where not given.
 
     Raises:
       SettingsError: Unreadable file, unknown setting, or a value out of range; it names them.
@@ -288,8 +440,9 @@ def load(
         values = {key: value for key, value in values.items() if value is not None}
     for override in overrides:
         _apply(values, *_parse(override))
-    if source is not None:
-        _apply(values, "data.source", source)
+    for key, value in (flags or {}).items():
+        if value is not None:
+            _apply(values, key, value)
     return validate(values)
 
 

@@ -73,7 +73,7 @@ def test_overrides_apply_in_order_over_the_file_and_source_last(tmp_path: Path) 
 
 
 def test_source_is_taken_as_it_is_written() -> None:
-    assert settings.load(source="2024").data.source == "2024"
+    assert settings.load(flags={"data.source": "2024"}).data.source == "2024"
 
 
 @pytest.mark.parametrize(

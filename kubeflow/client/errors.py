@@ -1,0 +1,100 @@
+"""What the client raises, as one sentence."""
+
+import json
+import ssl
+from http import HTTPStatus
+
+from kfp_server_api import ApiException
+from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
+
+from pipelines.errors import (
+    ClusterError,
+    ClusterMissingError,
+    ClusterRefusedError,
+    EnvironmentLacksError,
+    TfxMobileError,
+)
+
+RAISED = (ApiException, HTTPError)
+"""What a call of `kfp.Client` raises where the server or the way to it is the reason."""
+
+_PASSING = (429, 500, 502, 503, 504)
+_LONGEST = 400
+"""Characters of a server's own message that a person is shown."""
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the same request may succeed in a moment."""
+    if isinstance(error, ApiException):
+        return error.status in _PASSING
+    return isinstance(error, HTTPError) and not _is_tls(error)
+
+
+def translate(error: Exception, host: str) -> TfxMobileError:
+    """The error for a person. Headers, which may hold a session, are dropped from the original."""
+    if isinstance(error, ApiException) and error.status:
+        error.headers = None
+        return _answer(error.status, error.body, host)
+    if _is_tls(error):
+        return ClusterRefusedError(
+            f"the certificate of {host} is not trusted: give its CA as cluster.ca_file "
+            f"({_one_line(_reason(error))})"
+        )
+    return ClusterError(
+        f"no answer from {host}: check the address, and whether kubectl port-forward still runs "
+        f"({_one_line(_reason(error))})"
+    )
+
+
+def _answer(status: int, body: str | bytes | None, host: str) -> TfxMobileError:
+    message, is_kfps = _message(body)
+    match status:
+        case 401:
+            return ClusterRefusedError(
+                f"{host} does not accept the credentials, or none were given (401): get a new "
+                "token or session cookie, see docs/kubeflow.md"
+            )
+        case 403:
+            return ClusterRefusedError(
+                f"{host} forbids it: check the namespace, and the rights of this user or service "
+                f"account (403: {message})"
+            )
+        case 404 if not is_kfps:
+            return EnvironmentLacksError(
+                f"{host} does not speak version 2 of KFP's API: it is older than 2.0, or the "
+                "address is not that of Kubeflow Pipelines"
+            )
+        case 404:
+            return ClusterMissingError(f"{host} has no such thing: {message}")
+        case _ if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return ClusterRefusedError(f"{host} refuses it: {message} ({status})")
+    return ClusterError(f"{host} fails, try again later: {message} ({status})")
+
+
+def _message(body: str | bytes | None) -> tuple[str, bool]:
+    """The server's message, and whether it is KFP's own API that speaks, not a proxy."""
+    text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
+    try:
+        answer = json.loads(text)
+        message = answer.get("message") or answer.get("error_message") or answer["error"]
+    except (ValueError, AttributeError, KeyError):
+        return _one_line(text) or "no message", False
+    return _one_line(str(message)), "code" in answer or "error_details" in answer
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MaxRetryError):
+        return str(error.reason)
+    return str(error)
+
+
+def _is_tls(error: BaseException) -> bool:
+    reason = error.reason if isinstance(error, MaxRetryError) else error
+    if isinstance(error, ApiException):
+        return "SSLError" in str(error.reason)
+    return isinstance(reason, SSLError | ssl.SSLError)

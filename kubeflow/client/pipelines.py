@@ -1,0 +1,216 @@
+"""Pipelines and their versions on a server."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kubeflow.client.api import Api
+from kubeflow.package import Package
+from pipelines.errors import ClusterMissingError, ClusterRefusedError
+
+_DIGITS = 12
+"""Of a content hash, in a version's name."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Version:
+    """A version on the server.
+
+    Attributes:
+      pipeline_id: Of its pipeline.
+      version_id: Its own.
+      name: `HASH` or `HASH-REVISION`, where we uploaded it.
+      package: Its content.
+    """
+
+    pipeline_id: str
+    version_id: str
+    name: str
+    package: Package
+
+    @property
+    def path(self) -> str:
+        """Of its page in the UI."""
+        return f"pipelines/details/{self.pipeline_id}/version/{self.version_id}"
+
+
+def upload(api: Api, compiled: Path, revision: str = "") -> tuple[Version, bool]:
+    """Brings a pipeline to the server, unless it has this very version.
+
+    Args:
+      api: The connection.
+      compiled: The file that `tfx-mobile compile` wrote.
+      revision: Of the sources, as `git describe` names it; part of the version's name.
+
+    Returns:
+      The version, and whether it is new.
+
+    Raises:
+      UsageError: The file is something else.
+      ClusterRefusedError: A pipeline of this name is not ours, or the server refuses it.
+      ClusterError: The server cannot be reached, or fails.
+    """
+    package = Package.read(compiled)
+    digest = package.digest[:_DIGITS]
+    name = f"{digest}-{revision}" if revision else digest
+
+    with tempfile.TemporaryDirectory() as directory:
+        # The server goes by the file's ending.
+        file = shutil.copyfile(compiled, Path(directory) / "pipeline.yaml")
+        pipeline_id, automatic = _own_pipeline(api, package.name, file)
+
+        def there() -> Any | None:
+            return next((v for v in _versions(api, pipeline_id) if _digest(v) == digest), None)
+
+        if found := there():
+            return _version(found), False
+        new = api.make(
+            there,
+            api.client.upload_pipeline_version,
+            pipeline_package_path=str(file),
+            pipeline_version_name=name,
+            pipeline_id=pipeline_id,
+        )
+    if automatic is not None:
+        api.remove(
+            api.client.delete_pipeline_version,
+            pipeline_id=pipeline_id,
+            pipeline_version_id=automatic.pipeline_version_id,
+        )
+    return Version(pipeline_id, new.pipeline_version_id, name, package), True
+
+
+def find(api: Api, pipeline: str, version: str = "latest") -> Version:
+    """A version that was uploaded.
+
+    Args:
+      api: The connection.
+      pipeline: Name of the pipeline.
+      version: Name of the version or the beginning of one, or `latest`.
+
+    Raises:
+      ClusterMissingError: There is none.
+      ClusterRefusedError: Several versions begin so.
+      ClusterError: The server cannot be reached, or fails.
+    """
+    pipeline_id = _pipeline_id(api, pipeline)
+    if pipeline_id is None:
+        raise ClusterMissingError(
+            f"{api.host} has no pipeline {pipeline}: upload it with tfx-mobile upload, or name "
+            "another with --set name=..."
+        )
+    versions = list(_versions(api, pipeline_id))
+    if version == "latest":
+        versions = versions[:1]
+    else:
+        exact = [v for v in versions if v.display_name == version]
+        versions = exact or [v for v in versions if v.display_name.startswith(version)]
+    if not versions:
+        raise ClusterMissingError(
+            f"the pipeline {pipeline} has no version {version}: upload it with tfx-mobile upload"
+        )
+    if len(versions) > 1:
+        names = ", ".join(v.display_name for v in versions)
+        raise ClusterRefusedError(f"{version} begins the names of several versions: {names}")
+    return _version(versions[0])
+
+
+def get(api: Api, pipeline_id: str, version_id: str) -> Version:
+    """A version by its id.
+
+    Raises:
+      ClusterMissingError: It was deleted.
+      ClusterError: The server cannot be reached, or fails.
+    """
+    return _version(
+        api.ask(
+            api.client.get_pipeline_version,
+            pipeline_id=pipeline_id,
+            pipeline_version_id=version_id,
+        )
+    )
+
+
+def git_revision(directory: Path) -> str:
+    """The revision of a directory, `-dirty` where something changed; empty without git."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"],
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return described.stdout.strip()
+
+
+def _pipeline(api: Api, name: str) -> Any | None:
+    # `get_pipeline_id` of the client knows no namespace.
+    wanted = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
+    found = api.pages(
+        api.client.list_pipelines,
+        "pipelines",
+        filter=json.dumps({"predicates": [wanted]}),
+        namespace=api.namespace,
+    )
+    return next(found, None)
+
+
+def _own_pipeline(api: Api, name: str, file: Path) -> tuple[str, Any | None]:
+    """The pipeline's id, and the version that KFP made by itself where the pipeline is new.
+
+    Nobody needs that version: it is named like the pipeline, which says nothing.
+    """
+    there = _pipeline(api, name)
+    if there is None:
+        made = api.make(
+            lambda: _pipeline(api, name),
+            api.client.upload_pipeline,
+            pipeline_package_path=str(file),
+            pipeline_name=name,
+            namespace=api.namespace,
+        )
+        return made.pipeline_id, next(_versions(api, made.pipeline_id), None)
+    newest = next(_versions(api, there.pipeline_id), None)
+    if newest is not None and not _version(newest).package.is_ours:
+        raise ClusterRefusedError(
+            f"the name {name} is taken by a pipeline that tfx-mobile did not compile: take another "
+            "with --set name=... when compiling"
+        )
+    return there.pipeline_id, None
+
+
+def _pipeline_id(api: Api, name: str) -> str | None:
+    found = _pipeline(api, name)
+    return found.pipeline_id if found else None
+
+
+def _versions(api: Api, pipeline_id: str) -> Iterator[Any]:
+    """Newest first."""
+    return api.pages(
+        api.client.list_pipeline_versions,
+        "pipeline_versions",
+        pipeline_id=pipeline_id,
+        sort_by="created_at desc",
+    )
+
+
+def _version(found: Any) -> Version:
+    return Version(
+        found.pipeline_id,
+        found.pipeline_version_id,
+        found.display_name,
+        Package.of_version(found.pipeline_spec or {}),
+    )
+
+
+def _digest(version: Any) -> str:
+    digest: str = version.display_name.partition("-")[0]
+    return digest

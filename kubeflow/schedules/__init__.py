@@ -1,0 +1,1 @@
+"""Recurring runs as a file: what it says, what the server has, how one becomes the other."""
