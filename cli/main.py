@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli import compile, data, doctor, report, run, runs, submit, upload
+from cli import compile, data, doctor, report, run, runs, schedule, submit, upload
 from pipelines.errors import TfxMobileError
 
 
@@ -41,6 +41,7 @@ for command in (
     upload.upload,
     submit.submit,
     runs.runs,
+    schedule.schedule,
     report.report,
 ):
     main.add_command(command)

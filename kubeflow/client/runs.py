@@ -279,7 +279,7 @@ def _run(found: Any, version: Version | None) -> Run:
     root = (runtime.pipeline_root if runtime else "") or (
         package.pipeline_root if package.is_ours else ""
     )
-    state = _state(found.state)
+    state = state_named(found.state)
     return Run(
         run_id=found.run_id,
         name=found.display_name,
@@ -287,7 +287,7 @@ def _run(found: Any, version: Version | None) -> Run:
         version=version.name if version else "",
         state=state,
         created=found.created_at,
-        finished=_time(found.finished_at),
+        finished=happened(found.finished_at),
         schedule_id=found.recurring_run_id or "",
         pipeline_root=root or DEFAULT_PIPELINE_ROOT,
         parameters=dict(runtime.parameters or {}) if runtime else {},
@@ -324,26 +324,26 @@ def _tasks(package: Package, details: Sequence[Any], over: bool) -> list[Task]:
 
 
 def _task(name: str, detail: Any | None, over: bool) -> Task:
-    state = _state(detail.state) if detail else State.PENDING
+    state = state_named(detail.state) if detail else State.PENDING
     if over and state is State.PENDING:
         return Task(name, State.NOT_RUN)
-    start = _time(detail.start_time) if detail else None
+    start = happened(detail.start_time) if detail else None
     if detail is None or start is None:
         return Task(name, state)
-    seconds = ((_time(detail.end_time) or _now()) - start).total_seconds()
+    seconds = ((happened(detail.end_time) or _now()) - start).total_seconds()
     return Task(name, state, seconds, _error(detail))
 
 
-def _state(state: str | None) -> State:
+def state_named(name: str | None) -> State:
     """A run has none until its workflow has one."""
-    return State.__members__.get(state or "", State.PENDING)
+    return State.__members__.get(name or "", State.PENDING)
 
 
 def _error(found: Any) -> str:
     return " ".join((found.error.message or "").split()) if found.error else ""
 
 
-def _time(moment: datetime.datetime | None) -> datetime.datetime | None:
+def happened(moment: datetime.datetime | None) -> datetime.datetime | None:
     """KFP gives the year 1970 for what has not happened."""
     return moment if moment and moment.year > 1970 else None
 
