@@ -98,6 +98,26 @@ class GcsStore:
         """Compares CRC32C."""
         return found.checksum == f"crc32c:{checksums.crc32c(file)}"
 
+    def make_bucket(self, prefix: str, region: str) -> bool:
+        """Makes the bucket unless it is there; nobody outside the project can be let in."""
+        with self._explained():
+            with contextlib.suppress(google.api_core.exceptions.NotFound):
+                found = self._client.list_blobs(
+                    self._bucket, prefix=prefix, max_results=1, **self._calls
+                )
+                next(iter(found), None)
+                return False
+            if not self._client.project:
+                raise StorageRefusedError(
+                    f"no project is named to make the bucket {self._name_of_bucket} in: set "
+                    "GOOGLE_CLOUD_PROJECT, or make it yourself"
+                )
+            rights = self._bucket.iam_configuration
+            rights.uniform_bucket_level_access_enabled = True
+            rights.public_access_prevention = "enforced"
+            self._client.create_bucket(self._bucket, location=region or None, **self._calls)
+            return True
+
     def close(self, cancel: bool) -> None:
         """Closes the connections."""
         self._client.close()

@@ -76,6 +76,10 @@ class LocalStore:
         """Compares MD5."""
         return found.checksum == f"md5:{checksums.md5(file)}"
 
+    def make_bucket(self, prefix: str, region: str) -> bool:
+        """Directories come with their first file."""
+        return False
+
     def close(self, cancel: bool) -> None:
         """Nothing to let go of."""
 

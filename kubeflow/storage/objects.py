@@ -67,5 +67,16 @@ class Store(Protocol):
           None where the store says nothing that could be compared.
         """
 
+    def make_bucket(self, prefix: str, region: str) -> bool:
+        """Makes the bucket unless it is there, which listing a prefix tells.
+
+        Args:
+          prefix: What the caller may list.
+          region: Where to make it; empty: as the store does.
+
+        Returns:
+          Whether it was made.
+        """
+
     def close(self, cancel: bool) -> None:
         """Lets go of threads and connections; with `cancel`, ends what is under way first."""

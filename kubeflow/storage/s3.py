@@ -137,6 +137,20 @@ class S3Store:
         """Compares the ETag with what it would be for the file."""
         return self._matches(found.checksum.removeprefix("etag:"), key, file)
 
+    def make_bucket(self, prefix: str, region: str) -> bool:
+        """Makes the bucket unless it is there."""
+        region = region or self._client.meta.region_name
+        asked: Any = {"Bucket": self._bucket}
+        if region != "us-east-1":  # the first region of AWS, which refuses its own name
+            asked["CreateBucketConfiguration"] = {"LocationConstraint": region}
+        with self._explained():
+            try:
+                self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=1)
+                return False
+            except self._client.exceptions.NoSuchBucket:
+                self._client.create_bucket(**asked)
+                return True
+
     def close(self, cancel: bool) -> None:
         """Ends the transfers; parts of those that are not finished are removed."""
         self._manager.shutdown(cancel)

@@ -175,6 +175,19 @@ def delete(uri: str, options: Options | None = None) -> int:
         return _side_by_side(store, remove, found)
 
 
+def make_bucket(uri: str, options: Options | None = None, region: str = "") -> bool:
+    """Makes the bucket of a URI unless it is there.
+
+    Returns:
+      Whether it was made.
+
+    Raises:
+      StorageError: As `list_objects`; or the bucket's name is somebody else's.
+    """
+    with _opened(uri, options) as (store, location):
+        return store.make_bucket(location.prefix, region)
+
+
 @contextlib.contextmanager
 def _opened(
     uri: str, options: Options | None, directory: Path | None = None
