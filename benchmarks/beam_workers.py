@@ -88,7 +88,7 @@ def run(examples: str, output: str, workers: str) -> None:
             metadata_connection_config=metadata.sqlite_metadata_connection_config(
                 str(layout.metadata)
             ),
-            beam_pipeline_args=beam.pipeline_args(int(workers), 0),
+            beam_pipeline_args=beam.pipeline_args(settings.Beam(workers=int(workers)), 0),
         )
     )
 

@@ -1,8 +1,18 @@
-"""How Beam runs: in one process, or several."""
+"""How Beam runs: in one process, in several, or on a cluster through a job server."""
 
+import contextlib
+import logging
 import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
+from pipelines.errors import EnvironmentLacksError, TfxMobileError
+from pipelines.settings import Beam
+
+_DIRECT = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """Named outright: Beam's default first looks for its Prism runner, a download."""
 
 _PARALLEL_FROM = 500_000
@@ -12,29 +22,110 @@ Extrapolated: on two cores, two processes still took 62 s longer than one for 12
 (`benchmarks/results/beam_workers.json`).
 """
 
+_ENDPOINT = "TFX_MOBILE_BEAM_JOB_ENDPOINT"
+"""Where a run tells its processes the address of the job server that it started."""
 
-def pipeline_args(workers: int, examples: int) -> list[str]:
-    """Beam's arguments: in this process for small data, several processes for large.
+
+def pipeline_args(beam: Beam, examples: int) -> list[Any]:
+    """Beam's arguments for every component: texts, and for an address a placeholder of TFX.
 
     Args:
-      workers: Processes; 0 decides by size.
-      examples: How many there are.
+      beam: Which runner, and its options.
+      examples: How many there are, which decides between one process and several.
     """
-    if workers == 0:
-        workers = (os.cpu_count() or 1) if examples >= _PARALLEL_FROM else 1
-    # Any image name keeps TFX from packing its own sources for workers elsewhere, which takes a
-    # second or two for each component (`tfx.utils.dependency_utils.make_beam_dependency_flags`).
-    # The components' transforms are TFX's own and their types are known to fit: checking them at
-    # each start takes as long as running them on small data.
-    arguments = [
-        f"--runner={_RUNNER}",
-        "--sdk_container_image=none",
-        "--no_pipeline_type_check",
-    ]
-    if workers == 1:
-        return arguments
+    runner, of_runner = _direct(beam, examples) if beam.runner == "direct" else _portable(beam)
     return [
-        *arguments,
+        f"--runner={runner}",
+        # Any image name keeps TFX from packing its own sources for workers elsewhere, which takes
+        # seconds for each component (`tfx.utils.dependency_utils.make_beam_dependency_flags`).
+        "--sdk_container_image=none",
+        # The components' transforms are TFX's own and their types are known to fit: checking them
+        # at each start takes as long as running them on small data.
+        "--no_pipeline_type_check",
+        *of_runner,
+        *beam.options,
+    ]
+
+
+def _direct(beam: Beam, examples: int) -> tuple[str, list[Any]]:
+    """In this process for small data, several processes for large."""
+    workers = beam.workers or ((os.cpu_count() or 1) if examples >= _PARALLEL_FROM else 1)
+    if workers == 1:
+        return _DIRECT, []
+    return _DIRECT, [
         "--direct_running_mode=multi_processing",
         f"--direct_num_workers={workers}",
     ]
+
+
+def _portable(beam: Beam) -> tuple[str, list[Any]]:
+    """Through a job server, whichever it is."""
+    from tfx.dsl.placeholder import placeholder
+
+    # The port is another one in each run, and arguments are part of TFX's cache key.
+    endpoint = beam.job_endpoint or placeholder.environment_variable(_ENDPOINT)
+    arguments = ["--job_endpoint=" + endpoint, f"--environment_type={beam.environment}"]
+    if beam.environment_config:
+        arguments.append(f"--environment_config={beam.environment_config}")
+    return "PortableRunner", arguments
+
+
+@contextlib.contextmanager
+def job_server(beam: Beam) -> Iterator[None]:
+    """The job server of a run, while the block runs; none where the runner needs none.
+
+    One for all components: Beam itself would start one for each, and keep them all to the end.
+    This process and those it starts from now on know its address.
+
+    Raises:
+      EnvironmentLacksError: There is no Java, or no such jar.
+      TfxMobileError: The server does not start.
+    """
+    if beam.runner not in ("flink", "spark"):
+        yield
+        return
+    jar = Path(beam.job_server_jar).expanduser()
+    if not jar.is_file():
+        raise EnvironmentLacksError(
+            f"beam.job_server_jar is {jar}, and there is no such file: docs/beam.md says where "
+            "Beam's job servers come from"
+        )
+    if shutil.which("java") is None:
+        raise EnvironmentLacksError(
+            f"beam.runner is {beam.runner}, which starts Java, and there is no java on PATH: "
+            "install Java 11 or 17"
+        )
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
+    from apache_beam.runners.portability.spark_runner import SparkJarJobServer
+
+    port = _free_port()
+    master = "[local]" if (beam.runner, beam.master) == ("flink", "local") else beam.master
+    given = {"flink": "flink_master", "spark": "spark_master_url"}[beam.runner]
+    options = PipelineOptions(
+        [
+            f"--{beam.runner}_job_server_jar={jar}",
+            f"--{given}={master}",
+            f"--job_port={port}",
+            *beam.options,
+        ]
+    )
+    server = (FlinkJarJobServer if beam.runner == "flink" else SparkJarJobServer)(options)
+    # Java's own log comes as records of this logger.
+    logging.getLogger(type(server).__name__).setLevel(logging.INFO)
+    try:
+        server.start()
+    except RuntimeError as error:
+        raise TfxMobileError(
+            f"Beam's job server {jar} ended while it started ({error}): the log has its words"
+        ) from error
+    os.environ[_ENDPOINT] = f"localhost:{port}"
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def _free_port() -> int:
+    with socket.create_server(("localhost", 0)) as listener:
+        return int(listener.getsockname()[1])

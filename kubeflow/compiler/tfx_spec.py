@@ -24,7 +24,7 @@ def build(settings: Settings, image: str) -> Spec:
         # The tasks learn both from the run's parameters.
         components=dag.components(settings, dag.Places(examples="", serving="")),
         enable_cache=True,
-        beam_pipeline_args=beam.pipeline_args(settings.beam.workers, examples=0),
+        beam_pipeline_args=beam.pipeline_args(settings.beam, examples=0),
     )
     job = kubeflow_v2_dag_runner.KubeflowV2DagRunner(config).run(made, write_out=False)
     spec: Spec = job["pipelineSpec"]

@@ -91,6 +91,9 @@ def _supervise(
             else:
                 on_event(event)
         code = worker.wait()
+        if code:
+            # What it started may have outlived it: Beam's job server, in Java.
+            _kill_group(worker, signal.SIGTERM)
         with contextlib.suppress(BrokenPipeError):
             worker.stdin.close()
     if failed is None and code != 0:

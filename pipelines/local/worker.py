@@ -4,10 +4,12 @@ import datetime
 import importlib
 import json
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
 
+from pipelines import beam
 from pipelines import settings as settings_module
 from pipelines.components.names import COMPARISON
 from pipelines.data import prepare
@@ -33,7 +35,9 @@ def main() -> None:
 
     reporter = nodes.Reporter(send)
     try:
-        _run(settings_module.validate(job["settings"]), layout, reporter)
+        settings = settings_module.validate(job["settings"])
+        with beam.job_server(settings.beam):
+            _run(settings, layout, reporter)
     except lanes.LaneFailed as error:
         send(error.failed)
         os._exit(1)
@@ -89,7 +93,7 @@ def _compile(settings: Settings, layout: Layout, examples: int) -> tuple[bytes, 
     from tfx.orchestration import metadata, pipeline
     from tfx.orchestration.portable import runtime_parameter_utils
 
-    from pipelines import beam, dag
+    from pipelines import dag
 
     compiled = compiler.Compiler().compile(
         pipeline.Pipeline(
@@ -102,7 +106,7 @@ def _compile(settings: Settings, layout: Layout, examples: int) -> tuple[bytes, 
             metadata_connection_config=metadata.sqlite_metadata_connection_config(
                 str(layout.metadata)
             ),
-            beam_pipeline_args=beam.pipeline_args(settings.beam.workers, examples),
+            beam_pipeline_args=beam.pipeline_args(settings.beam, examples),
         )
     )
     runtime_parameter_utils.substitute_runtime_parameter(
@@ -138,11 +142,13 @@ def _check_functions(settings: Settings) -> None:
 
 
 def _end_with_supervisor() -> None:
-    """Ends this process when standard input closes: its supervisor is gone."""
+    """Ends this process and its children when standard input closes: its supervisor is gone."""
 
     def watch() -> None:
         while sys.stdin.read(1):
             pass
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGTERM)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

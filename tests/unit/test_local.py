@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import beam, settings
+from pipelines import settings
 from pipelines.errors import OutputError, TfxMobileError, UsageError
 from pipelines.local import events, supervisor
 from pipelines.local.layout import Layout
@@ -38,31 +38,6 @@ def test_events_arrive_as_they_were_sent(sent: list[events.Event]) -> None:
     lines = stream.getvalue().split("\n")[:-1]
     assert len(lines) == len(sent)
     assert [events.parse(line) for line in lines] == sent
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_small_data_stays_in_this_process(workers: int) -> None:
-    arguments = beam.pipeline_args(workers, 1797)
-    assert arguments[0].startswith("--runner=apache_beam.runners.portability.fn_api_runner")
-    assert not any(argument.startswith("--direct_") for argument in arguments)
-
-
-def test_large_data_takes_every_core(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 6)
-    arguments = beam.pipeline_args(0, 1_000_000)
-    assert "--direct_running_mode=multi_processing" in arguments
-    assert "--direct_num_workers=6" in arguments
-
-
-def test_large_data_on_one_core_stays_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert beam.pipeline_args(0, 1_000_000) == beam.pipeline_args(1, 10)
-
-
-@pytest.mark.parametrize("examples", [10, 1_000_000])
-def test_workers_asked_for_are_taken(examples: int) -> None:
-    assert "--direct_num_workers=3" in beam.pipeline_args(3, examples)
-    assert not any(a.startswith("--direct_") for a in beam.pipeline_args(1, examples))
 
 
 def test_everything_lies_in_the_output_directory(tmp_path: Path) -> None:
