@@ -10,9 +10,9 @@ from kubeflow.schedules import server
 from kubeflow.schedules.plan import Change, Create, Delete, Enable, Pause
 from kubeflow.schedules.server import Existing, Wanted
 
-QUIET = datetime.timedelta(seconds=20)
-"""Before and after a time at which a schedule fires, it is not replaced: KFP's controller looks
-every few seconds, and its clock is another one."""
+QUIET = datetime.timedelta(seconds=40)
+"""Before and after a time at which a schedule fires, it is not replaced: KFP's controller was seen
+to be 15 seconds late, and its clock is another one."""
 
 
 @dataclasses.dataclass(frozen=True)

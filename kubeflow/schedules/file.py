@@ -149,6 +149,15 @@ class Schedule(BaseModel):
             yield moment
 
 
+def written(interval: datetime.timedelta) -> str:
+    """An interval as the file has it, such as `6h`."""
+    seconds = int(interval.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
 def latest_multiple(
     base: datetime.datetime, interval: datetime.timedelta, now: datetime.datetime
 ) -> datetime.datetime:
@@ -191,4 +200,5 @@ def _one(file: Path, index: int, item: Any) -> Schedule:
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             message = f"is not known; known are {', '.join(Schedule.model_fields)}"
-        raise SettingsError(f"{file}, schedule {name}: {key} {message}".rstrip()) from None
+        where = f"{file}, schedule {name}" + (f", {key}" if key else "")
+        raise SettingsError(f"{where}: {message}") from None

@@ -13,11 +13,14 @@ from kubeflow.client import pipelines, runs
 from kubeflow.client.api import Api
 from kubeflow.parameters import Value
 from kubeflow.schedules.cron import Cron
-from kubeflow.schedules.file import LATEST, Schedule, latest_multiple
+from kubeflow.schedules.file import LATEST, Schedule, latest_multiple, written
 from pipelines.errors import SettingsError
 
 _MARK = re.compile(r"\s*\[tfx-mobile (?P<digest>[0-9a-f]{12})\]$")
 """At the end of a recurring run's description: what it was made from."""
+
+_LOOKED_UP = {"version", "parameters"}
+_CHANGEABLE = {"enabled", "time_zone"}
 
 Fields = Mapping[str, str]
 """What a person wants to see compared, by name."""
@@ -52,7 +55,7 @@ class Wanted:
     def digest(self) -> str:
         """Of all that a recurring run is made from; whether it fires can be changed later."""
         content = {
-            **self.schedule.model_dump(mode="json", exclude={"enabled", "time_zone"}),
+            **self.schedule.model_dump(mode="json", exclude=_LOOKED_UP | _CHANGEABLE),
             "pipeline_id": self.pipeline_id,
             "version_id": self.version_id,
             "parameters": dict(self.arguments),
@@ -347,7 +350,7 @@ def _fields(
         for name, value in sorted(parameters.items())
     )
     return {
-        "when": cron or f"every {interval}",
+        "when": cron or (f"every {written(interval)}" if interval else "never"),
         "version": version_id or LATEST,
         "parameters": given or "defaults",
         "concurrency": str(concurrency),

@@ -66,7 +66,9 @@ def test_overrides_apply_in_order_over_the_file_and_source_last(tmp_path: Path) 
     file = tmp_path / "settings.yaml"
     file.write_text("data: {source: mnist}\ntraining: {steps: 1, seed: 9}\n")
     loaded = settings.load(
-        file, ["training.steps=2", "data.source=digits", "training.steps=3"], source="/images"
+        file,
+        ["training.steps=2", "data.source=digits", "training.steps=3"],
+        flags={"data.source": "/images"},
     )
     assert (loaded.training.steps, loaded.training.seed) == (3, 9)
     assert loaded.data.source == "/images"
