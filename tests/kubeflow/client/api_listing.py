@@ -9,23 +9,25 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import unquote_plus
 
 from tests.kubeflow.client.api_models import epoch
-from tests.kubeflow.client.api_refusal import invalid, quoted
+from tests.kubeflow.client.api_refusal import Code, Refusal, invalid, quoted, unknown
 
 Item = TypeVar("Item")
 Getter = Callable[[Any], Any]
 
-_OPERATIONS = (
-    "OPERATION_UNSPECIFIED",
-    "EQUALS",
-    "NOT_EQUALS",
-    "GREATER_THAN",
-    "GREATER_THAN_EQUALS",
-    "LESS_THAN",
-    "LESS_THAN_EQUALS",
-    "IN",
-    "IS_SUBSTRING",
-)
+_OPERATIONS = {
+    0: "OPERATION_UNSPECIFIED",
+    1: "EQUALS",
+    2: "NOT_EQUALS",
+    3: "GREATER_THAN",
+    5: "GREATER_THAN_EQUALS",
+    6: "LESS_THAN",
+    7: "LESS_THAN_EQUALS",
+    8: "IN",
+    9: "IS_SUBSTRING",
+}
+_PROTO = "kubeflow.pipelines.backend.api.v2beta1"
 _VALUES = ("int", "long", "string", "timestamp")
+_GO = {"int": "int32", "long": "int64", "string": "string", "timestamp": "int64"}
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "EQUALS": lambda have, want: have == want,
     "NOT_EQUALS": lambda have, want: have != want,
@@ -139,7 +141,8 @@ def _getter(of: str | Getter) -> Getter:
 
 def _size(text: str) -> int:
     if not re.fullmatch(r"[-+]?\d*", text):
-        raise invalid(f"type mismatch, parameter: page_size, error: {quoted(text)}")
+        message = f"strconv.ParseInt: parsing {quoted(text)}: invalid syntax"
+        raise Refusal(Code.INVALID_ARGUMENT, message, "")
     size = int(text or 0)
     if size < 0:
         raise invalid(f"The page size should be greater than 0. Got {size}")
@@ -154,7 +157,8 @@ def _untoken(token: str) -> dict[str, Any]:
     try:
         return dict(json.loads(base64.b64decode(token, validate=True)))
     except (binascii.Error, ValueError):
-        raise invalid("Invalid page token") from None
+        message = "Invalid page token"
+        raise Refusal(Code.INVALID_ARGUMENT, f"InvalidInputError: {message}", message) from None
 
 
 def _parsed_filter(text: str) -> list[dict[str, Any]]:
@@ -162,34 +166,33 @@ def _parsed_filter(text: str) -> list[dict[str, Any]]:
         return invalid(f"failed to parse valid filter from {quoted(text)}: {reason}")
 
     # The server decodes the query's value once more.
-    if re.search(r"%(?![0-9a-fA-F]{2})", text):
-        raise wrong("invalid URL escape")
+    if escape := re.search(r"%(?![0-9a-fA-F]{2}).{0,2}", text):
+        raise wrong(f"invalid URL escape {quoted(escape[0])}")
     try:
         message = json.loads(unquote_plus(text))
     except ValueError as error:
         raise wrong(str(error)) from None
     if not isinstance(message, dict):
         raise wrong("not an object")
-    if unknown := set(message) - {"predicates"}:
-        raise wrong(f"unknown field {quoted(min(unknown))} in v2beta1.Filter")
+    if odd := set(message) - {"predicates"}:
+        raise wrong(f"unknown field {quoted(min(odd))} in {_PROTO}.Filter")
     known = {f"{name}{end}" for name in _VALUES for end in ("_value", "_values", "Value", "Values")}
     for predicate in message.get("predicates", []):
-        if unknown := set(predicate) - {"operation", "key", *known}:
-            raise wrong(f"unknown field {quoted(min(unknown))} in v2beta1.Predicate")
+        if odd := set(predicate) - {"operation", "key", *known}:
+            raise wrong(f"unknown field {quoted(min(odd))} in {_PROTO}.Predicate")
     return list(message.get("predicates", []))
 
 
 def _predicate(sent: dict[str, Any], text: str) -> list[Any]:
     operation = sent.get("operation", 0)
-    if isinstance(operation, int) and 0 <= operation < len(_OPERATIONS):
-        operation = _OPERATIONS[operation]
-    if operation not in _OPERATIONS:
+    operation = _OPERATIONS.get(operation, operation)
+    if operation not in _OPERATIONS.values():
         raise invalid(f"failed to parse valid filter from {quoted(text)}: unknown value")
     if operation == "OPERATION_UNSPECIFIED":
-        raise invalid("Error using Filter.Predicate.Operation with v2beta1.Predicate_Operation")
+        raise unknown("Error using Filter.Predicate.Operation with go_client.Predicate_Operation")
     values = [name for name in sent if name not in ("operation", "key")]
     if len(values) != 1:
-        raise invalid("Error using Filter.Predicate.Value with <nil>")
+        raise unknown("Error using Filter.Predicate.Value with <nil>")
     kind = re.split(r"_|V", values[0])[0]
     value = sent[values[0]]
     is_list = values[0].endswith("s")
@@ -202,11 +205,11 @@ def _predicate(sent: dict[str, Any], text: str) -> list[Any]:
             f"Predicate key cannot be empty for operation {operation} and value {sent[values[0]]}"
         )
     if operation == "IN" and not is_list:
-        raise invalid(f"cannot use IN operator with scalar type {kind}")
+        raise invalid(f"cannot use IN operator with scalar type {_GO[kind]}")
     if operation == "IS_SUBSTRING" and (kind != "string" or is_list):
-        raise invalid(f"cannot use non string value type {kind} with operator IS_SUBSTRING")
+        raise invalid(f"cannot use non string value type {_GO[kind]} with operator IS_SUBSTRING")
     if operation not in ("IN", "IS_SUBSTRING") and is_list:
-        raise invalid(f"cannot use scalar operator {operation} on array type []{kind}")
+        raise invalid(f"cannot use scalar operator {operation} on array type []{_GO[kind]}")
     return [operation, sent["key"], value]
 
 

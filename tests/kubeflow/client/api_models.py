@@ -4,6 +4,7 @@ What these models do not know cannot be read or written here, whatever this proj
 """
 
 import json
+import re
 import types
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -58,6 +59,7 @@ def json_text(content: Any) -> str:
     return json.dumps(as_json(content))
 
 
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d:\d\d)")
 _EMPTY = ("", None, False, 0, [])
 
 
@@ -86,10 +88,10 @@ def _same_scalar(sent: Any, kept: Any) -> bool:
 
 
 def _moment(text: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
+    """A time, if it is written as the server wants it."""
+    if not _RFC_3339.fullmatch(str(text)):
         return None
+    return _CLIENT.deserialize(types.SimpleNamespace(data=json.dumps(text)), "datetime")
 
 
 def timestamp(moment: datetime) -> str:

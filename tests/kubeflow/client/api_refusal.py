@@ -40,17 +40,13 @@ class Refusal(Exception):
 
     def body(self, *, with_error: bool) -> dict[str, Any]:
         """What grpc-gateway answers; its first version repeats the message as `error`."""
-        body = {
+        detail = {
+            "@type": "type.googleapis.com/google.rpc.Status",
             "code": self.code.number,
-            "message": self.message,
-            "details": [
-                {
-                    "@type": "type.googleapis.com/google.rpc.Status",
-                    "code": self.code.number,
-                    "message": self.external,
-                }
-            ],
+            "message": self.external,
         }
+        details = {"details": [detail]} if self.external else {}
+        body = {"code": self.code.number, "message": self.message, **details}
         return {"error": self.message, **body} if with_error else body
 
 
@@ -64,6 +60,11 @@ def invalid_spec(message: str) -> Refusal:
     return Refusal(
         Code.INVALID_ARGUMENT, f"InvalidInputError: {message}: pipeline spec is invalid", message
     )
+
+
+def unknown(message: str) -> Refusal:
+    """The request holds something of another kind than what the server knows."""
+    return Refusal(Code.INVALID_ARGUMENT, f"UnknownApiVersionError: {message}", message)
 
 
 def not_found(kind: str, name: str) -> Refusal:
@@ -86,10 +87,12 @@ def internal(message: str, cause: object) -> Refusal:
 
 @contextlib.contextmanager
 def wrapped(message: str) -> Iterator[None]:
-    """Puts a message before that of a refusal."""
+    """Puts a message, if any, before that of a refusal which has a detail."""
     try:
         yield
     except Refusal as refusal:
+        if not (message and refusal.external):
+            raise
         raise Refusal(refusal.code, f"{message}: {refusal.message}", refusal.external) from None
 
 

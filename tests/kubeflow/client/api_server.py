@@ -4,20 +4,28 @@ It keeps everything in memory, does the same for the same requests, and refuses 
 refuses, in its words. Requests and responses go through the models of the installed kfp-server-api.
 """
 
+import contextlib
 import dataclasses
+import datetime
+import socket
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
-from tests.kubeflow.client import api_models, api_uploads
+from tests.kubeflow.client import api_life, api_models, api_uploads
+from tests.kubeflow.client.api_access import Access, anybody
+from tests.kubeflow.client.api_faults import Answer, Drop, Fault, Moment
 from tests.kubeflow.client.api_refusal import Code, Refusal
 from tests.kubeflow.client.api_store import NEW, OLD, Store
+from tests.kubeflow.storage.servers import Certificate
+
+TOO_OLD = "1.8"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,24 +46,45 @@ class Asked:
 class ApiServer:
     """Serves while its block runs; then complains about requests that no server understands.
 
-    `store` holds what is in the server, `requests` what was asked, and `problems` what was asked
-    although the models of kfp-server-api do not know it: the block's end raises if there is any.
+    `store` holds what is in the server and its clock, `requests` what was asked, `faults` what
+    shall go wrong, and `problems` what was asked although the models of kfp-server-api do not know
+    it: the block's end raises if there is any.
     """
 
-    def __init__(self, *, release: str = "", namespaces: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        release: str = "",
+        namespaces: Collection[str] | None = None,
+        access: Access = anybody,
+        certificate: Certificate | None = None,
+    ) -> None:
         """Takes a free port.
 
         Args:
-          release: `2.5` or `2.17`, whose behaviour it has; by default what fits the installed SDK.
+          release: `2.5` or `2.17`, whose behaviour it has, by default what fits the installed SDK;
+            or `1.8`, which knows nothing of v2beta1.
           namespaces: Those that the user may use in multi-user mode; None for single-user mode.
+          access: Who is let in.
+          certificate: Makes it speak TLS.
         """
         self.release = release or (NEW if api_models.knows("V2beta1Pipeline", "name") else OLD)
         self.store = Store(self.release, namespaces)
         self.requests: list[Asked] = []
+        self.faults: list[Fault] = []
         self.problems: list[str] = []
+        self._access = access
+        self._scheme = "https" if certificate else "http"
         self._lock = threading.Lock()
         self._server = make_server(
-            "127.0.0.1", 0, self._serve, threaded=True, request_handler=_Quiet
+            "127.0.0.1",
+            0,
+            self._serve,
+            threaded=True,
+            request_handler=_Quiet,
+            ssl_context=(str(certificate.certificate), str(certificate.key))
+            if certificate
+            else None,
         )
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
@@ -64,7 +93,35 @@ class ApiServer:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def now(self) -> datetime.datetime:
+        """The server's clock, which goes on when something is created."""
+        return self.store.now
+
+    @now.setter
+    def now(self, moment: datetime.datetime) -> None:
+        self.store.now = moment
+
+    def asked(self, route: str) -> list[Asked]:
+        """The requests of one kind, such as `create_run`, that came so far."""
+        return [one for one in self.requests if one.route == route]
+
+    def changes(self) -> list[Asked]:
+        """The requests to change something that came so far."""
+        return [one for one in self.requests if one.method != "GET"]
+
+    def advance(self, run_id: str, tasks: Mapping[str, str], state: str | None = None) -> Any:
+        """Moves a run on as `api_life.advance` says, and returns it."""
+        with self._lock:
+            api_life.advance(self.store, run_id, tasks, state)
+            return self.store.runs[run_id]
+
+    def tick(self, recurring_run_id: str, at: datetime.datetime) -> Any | None:
+        """Starts the run that is due, if any is: `api_life.tick`."""
+        with self._lock:
+            return api_life.tick(self.store, recurring_run_id, at)
 
     def __enter__(self) -> "ApiServer":
         self._thread.start()
@@ -85,40 +142,78 @@ class ApiServer:
     def _serve(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         with self._lock:
-            response = self._answer(request)
+            response = self._admit(request)
+        if isinstance(response, Drop):
+            with contextlib.suppress(OSError):
+                environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            raise ConnectionAbortedError
         return response(environ, start)
 
-    def _answer(self, request: Request) -> Response:
+    def _admit(self, request: Request) -> Response | Drop:
+        """Lets the request through to the server, which may be none, unless a fault stops it."""
+        route, values = self._route(request)
         query = request.args.to_dict()
-        asked = Asked(request.method, request.path, query, _body(request), "", "")
-        try:
-            rule, values = _ROUTES.bind_to_environ(request.environ).match(return_rule=True)
-        except HTTPException as error:
-            self.requests.append(asked)
-            self.problems.append(f"{asked.method} {asked.path}: this server has no such route")
-            return self._router_error(404 if isinstance(error, NotFound) else 501)
-        asked = dataclasses.replace(asked, route=rule.endpoint)
+        user = self._access(request)
+        who = user if isinstance(user, str) else ""
+        asked = Asked(request.method, request.path, query, _body(request), route, who)
         self.requests.append(asked)
+        if not isinstance(user, str):
+            return user
+        return self._fault(asked, False) or self._answer(asked, request, values)
+
+    def _answer(self, asked: Asked, request: Request, values: Mapping[str, str]) -> Response | Drop:
+        if not asked.route:
+            return self._no_route(asked, request)
         try:
-            return _json(getattr(self, f"_{rule.endpoint}")(asked, request, **values))
+            response = _json(getattr(self, f"_{asked.route}")(asked, request, **values))
         except api_models.UnknownFieldError as error:
             self.problems.append(f"{asked.method} {asked.path}: {error}")
-            return self._refuse(Refusal(Code.INVALID_ARGUMENT, str(error), str(error)))
+            response = self._refuse(Refusal(Code.INVALID_ARGUMENT, str(error), str(error)))
         except Refusal as refusal:
-            return self._refuse(refusal)
+            response = self._refuse(refusal)
         except api_uploads.UploadError as error:
             body = {"error_message": error.message, "error_details": error.message}
-            return _json(body, error.status)
+            response = _json(body, error.status)
+        return self._fault(asked, True) or response
+
+    def _fault(self, asked: Asked, is_done: bool) -> Response | Drop | None:
+        moment = Moment(
+            asked.route,
+            len(self.asked(asked.route)),
+            0 if asked.method == "GET" else len(self.changes()),
+            is_done,
+        )
+        for fault in self.faults:
+            action = fault(moment)
+            if isinstance(action, Answer):
+                return Response(action.body, action.status, mimetype="text/plain")
+            if action:
+                return action
+        return None
+
+    def _route(self, request: Request) -> tuple[str, Mapping[str, str]]:
+        if self.release == TOO_OLD and not request.path.startswith("/apis/v1beta1/"):
+            return "", {}
+        try:
+            return _ROUTES.bind_to_environ(request.environ).match()
+        except HTTPException:
+            return "", {}
 
     def _refuse(self, refusal: Refusal) -> Response:
         return _json(refusal.body(with_error=self.release == OLD), refusal.code.status)
 
-    def _router_error(self, status: int) -> Response:
-        """As grpc-gateway answers what it has no route for."""
-        code, words = {404: (5, "Not Found"), 501: (12, "Method Not Allowed")}[status]
-        if self.release == OLD:
-            return Response(f"{words}\n", status, mimetype="text/plain")
-        return _json({"code": code, "message": words, "details": []}, status)
+    def _no_route(self, asked: Asked, request: Request) -> Response:
+        """As the router answers."""
+        is_method = bool(_ROUTES.bind_to_environ(request.environ).allowed_methods())
+        if self.release == TOO_OLD:
+            is_method = False
+        else:
+            self.problems.append(f"{asked.method} {asked.path}: this server has no such route")
+        words = "Method Not Allowed" if is_method else "Not Found"
+        if self.release == NEW:
+            code, status = (12, 501) if is_method else (5, 404)
+            return _json({"code": code, "message": words}, status)
+        return Response(f"{words}\n", 405 if is_method else 404, mimetype="text/plain")
 
     # One method for each route
 
@@ -127,6 +222,13 @@ class ApiServer:
         health = api_models.made("V2beta1GetHealthzResponse", newer)
         health.multi_user = self.store.is_multi_user
         return health
+
+    def _healthz_v1(self, asked: Asked, request: Request) -> Any:
+        return {
+            "commit_sha": "unknown",
+            "tag_name": f"{self.release}.0",
+            "multi_user": self.store.is_multi_user,
+        }
 
     def _upload_pipeline(self, asked: Asked, request: Request) -> Any:
         outer = "Failed to create a pipeline and a pipeline version"
@@ -266,6 +368,7 @@ def _rules() -> Iterable[Rule]:
         ("POST", "recurringruns/<key>:disable", "disable_recurring_run"),
     ):
         yield Rule(f"/apis/v2beta1/{path}", methods=[method], endpoint=route)
+    yield Rule("/apis/v1beta1/healthz", methods=["GET"], endpoint="healthz_v1")
 
 
 _ROUTES = Map(_rules(), strict_slashes=False)

@@ -112,10 +112,11 @@ class Spec:
 
     def as_json(self) -> dict[str, Any]:
         """As the API returns it: with the platform's, it is one level deeper."""
-        spec = json_format.MessageToDict(self.pipeline)
+        spec = _shortest(json_format.MessageToDict(self.pipeline))
         if self.platform is None:
             return spec
-        return {"pipeline_spec": spec, "platform_spec": json_format.MessageToDict(self.platform)}
+        platform = _shortest(json_format.MessageToDict(self.platform))
+        return {"pipeline_spec": spec, "platform_spec": platform}
 
     def tasks(self) -> list[Task]:
         """The tasks of the root DAG, none before one that it needs."""
@@ -163,14 +164,24 @@ class Spec:
         Raises:
           Refusal: Argo would not take one.
         """
-        for name in sorted(self.pipeline.root.dag.tasks):
+        for number, name in enumerate(sorted(self.pipeline.root.dag.tasks)):
             if not _NODE.fullmatch(name):
                 raise internal(
-                    f"Failed to validate workflow for ({self.name}-)",
-                    f"templates.root.tasks.{name} name '{name}' is invalid: name must consist of "
-                    "alpha-numeric characters or '-', and must start with an alpha-numeric "
-                    "character",
+                    "Failed to validate workflow for ()",
+                    "templates.entrypoint.tasks.root "
+                    f"templates.root.tasks[{number}].name: '{name}' is invalid: name must consist "
+                    "of alpha-numeric characters or '-', and must start with an alpha-numeric "
+                    "character (e.g. My-name1-2, 123-NAME)",
                 )
+
+
+def _shortest(value: Any) -> Any:
+    """Numbers without a point where they need none, as Go writes them."""
+    if isinstance(value, dict):
+        return {key: _shortest(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_shortest(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _parsed(document: Any, message: Any) -> Any | None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from tests.kubeflow.client import api_cron
+from tests.kubeflow.client.api_access import USER
 from tests.kubeflow.client.api_listing import Listing
 from tests.kubeflow.client.api_models import epoch, made, timestamp
 from tests.kubeflow.client.api_refusal import (
@@ -31,7 +32,6 @@ SERVICE_ACCOUNT = "pipeline-runner"
 NEVER = "1970-01-01T00:00:00Z"
 """What the server writes for a run that has not finished."""
 
-USER = "user@example.com"
 Query = Mapping[str, str]
 Model = TypeVar("Model")
 
@@ -57,6 +57,8 @@ class Store:
     """By the id of a version, a run, or a recurring run that is pinned."""
     workflows: dict[str, str] = dataclasses.field(default_factory=dict)
     """The name in Kubernetes of a run or a recurring run."""
+    tasks: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    """The states of the tasks of each run that has been moved on."""
     ticks: dict[str, int] = dataclasses.field(default_factory=dict)
     """How often each recurring run has started one."""
     default_experiment: str = ""
@@ -79,25 +81,30 @@ class Store:
         with wrapped("Failed to create a pipeline due to authorization error"):
             self._authorize(user, namespace, "create", "pipelines", allow_shared=True)
         spec.check_name()
-        pipeline = self._add_pipeline(name, query, namespace)
-        self._add_version(pipeline, name, spec, query)
-        return pipeline
+        with wrapped("Failed to create a pipeline and a pipeline version"):
+            pipeline = self._add_pipeline(name, query, namespace)
+            self._add_version(pipeline, name, spec, query)
+            return pipeline
 
     def create_empty_pipeline(self, sent: Any, user: str) -> Any:
-        with wrapped("Failed to create a pipeline"):
+        with wrapped("Failed to create a pipeline due to server error"):
             namespace = self._own(sent.namespace or "")
             self._authorize(user, namespace, "create", "pipelines", allow_shared=True)
             name = getattr(sent, "name", None) or sent.display_name
             if not name:
-                raise invalid("pipeline's name cannot be empty")
+                is_new = self.release == NEW
+                raise invalid("name is required" if is_new else "pipeline's name cannot be empty")
             query = {"display_name": sent.display_name, "description": sent.description}
-            return self._add_pipeline(name, query, namespace)
+            with wrapped("Failed to create a pipeline in PipelineStore"):
+                return self._add_pipeline(name, query, namespace, exists="exist")
 
-    def _add_pipeline(self, name: str, query: Mapping[str, Any], namespace: str) -> Any:
+    def _add_pipeline(
+        self, name: str, query: Mapping[str, Any], namespace: str, exists: str = "exists"
+    ) -> Any:
         others = self.pipelines.values()
         if any(_name(one) == name and (one.namespace or "") == namespace for one in others):
             raise taken(
-                f"Failed to create a new pipeline. The name {name} already exists. "
+                f"Failed to create a new pipeline. The name {name} already {exists}. "
                 "Please specify a new name"
             )
         pipeline = made(
@@ -142,7 +149,8 @@ class Store:
 
     def delete_pipeline(self, pipeline_id: str, query: Query, user: str) -> None:
         with wrapped(f"Failed to delete pipeline {pipeline_id}. Check error stack"):
-            self._pipeline(pipeline_id, user, "delete")
+            missing = f"Failed to delete pipeline with id {pipeline_id} as it was not found"
+            self._pipeline(pipeline_id, user, "delete", missing)
             versions = self._versions_of(pipeline_id)
             if versions and not (self.release == NEW and query.get("cascade") == "true"):
                 hint = ". Set cascade=true to delete all versions" if self.release == NEW else ""
@@ -154,8 +162,8 @@ class Store:
                 del self.versions[version.pipeline_version_id]
             del self.pipelines[pipeline_id]
 
-    def _pipeline(self, pipeline_id: str, user: str, verb: str) -> Any:
-        with wrapped(f"Failed to get a pipeline with id {pipeline_id}"):
+    def _pipeline(self, pipeline_id: str, user: str, verb: str, missing: str = "") -> Any:
+        with wrapped(missing or f"Failed to get a pipeline with id {pipeline_id}"):
             pipeline = _found(self.pipelines, "Pipeline", pipeline_id)
         self._authorize(user, pipeline.namespace or "", verb, "pipelines", allow_shared=True)
         return pipeline
@@ -163,7 +171,9 @@ class Store:
     # Versions
 
     def create_version(self, name: str, spec: Spec, query: Query, user: str) -> Any:
-        pipeline = self._pipeline(query["pipelineid"], user, "create")
+        pipeline_id = query.get("pipelineid", "")
+        with wrapped(f"Failed to get namespace for pipeline id {pipeline_id}"):
+            pipeline = self._pipeline(pipeline_id, user, "create")
         spec.check_name()
         with wrapped("Failed to create pipeline version in PipelineStore"):
             return self._add_version(pipeline, name, spec, query)
@@ -198,18 +208,24 @@ class Store:
     ) -> tuple[list[Any], int, str]:
         with wrapped("Failed to list pipeline versions due invalid list options"):
             page = VERSIONS.page(self._versions_of(pipeline_id), query)
-        with wrapped(f"Failed to list pipeline versions for pipeline {pipeline_id}"):
-            self._pipeline(pipeline_id, user, "list")
+        missing = (
+            f"Failed to list pipeline versions for pipeline {pipeline_id}: Failed to list pipeline "
+            f"versions due to error fetching the namespace for pipeline {pipeline_id}: Failed to "
+            f"get namespace for pipeline id {pipeline_id}: Failed to get a pipeline with id "
+            f"{pipeline_id}"
+        )
+        self._pipeline(pipeline_id, user, "list", missing)
         return page
 
     def delete_version(self, pipeline_id: str, version_id: str, user: str) -> None:
         outer = f"Failed to delete a pipeline version id {version_id} under pipeline id"
         with wrapped(f"{outer} {pipeline_id}. Check error stack"):
-            self._version(version_id, user, "delete")
+            missing = f"Failed to delete pipeline version with id {version_id} as it was not found"
+            self._version(version_id, user, "delete", missing)
         del self.versions[version_id]
 
-    def _version(self, version_id: str, user: str, verb: str) -> Any:
-        with wrapped(f"Failed to get a pipeline version with id {version_id}"):
+    def _version(self, version_id: str, user: str, verb: str, missing: str = "") -> Any:
+        with wrapped(missing or f"Failed to get a pipeline version with id {version_id}"):
             version = _found(self.versions, "PipelineVersion", version_id)
         self._pipeline(version.pipeline_id, user, verb)
         return version
@@ -219,11 +235,11 @@ class Store:
         found = [one for one in self.versions.values() if one.pipeline_id == pipeline_id]
         return sorted(found, key=lambda version: version.created_at)
 
-    def _latest_version(self, pipeline_id: str) -> Any:
-        with wrapped("Failed to get the latest pipeline version as pipeline was not found"):
+    def _latest_version(self, pipeline_id: str, what: str = "pipeline version") -> Any:
+        with wrapped(f"Failed to get the latest {what} as pipeline was not found"):
             _found(self.pipelines, "Pipeline", pipeline_id)
         if not (versions := self._versions_of(pipeline_id)):
-            with wrapped("Failed to get the latest pipeline version for a pipeline"):
+            with wrapped(f"Failed to get the latest {what} for a pipeline"):
                 raise not_found("PipelineVersion", pipeline_id)
         return versions[-1]
 
@@ -345,40 +361,49 @@ class Store:
                     invalid("Run name cannot be empty"),
                 )
         with wrapped("Failed to create a new run"):
-            experiment_id, _ = self._experiment_of(sent, "runs", user, "run")
-            with blamed_on_itself("Failed to create a run due to error fetching manifest"):
-                spec, version = self._template(sent)
-            with wrapped("Failed to generate the ExecutionSpec"):
-                self._check_parameters(spec, sent)
-            spec.check_nodes()
-            return self._add_run(
-                spec,
-                version,
-                display_name=sent.display_name,
-                description=sent.description,
-                experiment_id=experiment_id,
-                runtime_config=_config(sent),
-                service_account=sent.service_account or SERVICE_ACCOUNT,
-                recurring_run_id=sent.recurring_run_id,
-            )
+            return self.start_run(sent, user)
 
-    def _add_run(
-        self, spec: Spec, version: Any, workflow: str = "", scheduled_at: str = "", **fields: Any
+    def start_run(self, sent: Any, user: str = USER) -> Any:
+        experiment_id, _ = self._experiment_of(sent, "runs", user, "run")
+        with blamed_on_itself("Failed to create a run due to error fetching manifest"):
+            spec, reference = self._template(sent)
+        with wrapped("Failed to generate the ExecutionSpec"):
+            self._check_parameters(spec, sent)
+        spec.check_nodes()
+        return self.add_run(
+            spec,
+            reference,
+            display_name=sent.display_name,
+            description=sent.description,
+            experiment_id=experiment_id,
+            runtime_config=_config(sent),
+            service_account=sent.service_account or SERVICE_ACCOUNT,
+            recurring_run_id=sent.recurring_run_id,
+        )
+
+    def add_run(
+        self,
+        spec: Spec,
+        reference: Any,
+        *,
+        workflow: str = "",
+        scheduled_at: str = "",
+        state: str = "PENDING",
+        **fields: Any,
     ) -> Any:
+        """Writes down a run that nothing speaks against."""
         created_at = self._tick()
         run = made(
             "V2beta1Run",
             run_id=self._id("run"),
             storage_state="AVAILABLE",
-            pipeline_version_reference=version and _reference(version),
-            pipeline_spec=None if version else spec.as_json(),
+            pipeline_version_reference=reference,
+            pipeline_spec=None if reference else spec.as_json(),
             created_at=created_at,
             scheduled_at=scheduled_at or created_at,
             finished_at=NEVER,
-            state="PENDING",
-            state_history=[
-                made("V2beta1RuntimeStatus", update_time=created_at, state="PENDING"),
-            ],
+            state=state,
+            state_history=[made("V2beta1RuntimeStatus", update_time=created_at, state=state)],
             **fields,
         )
         self.runs[run.run_id] = run
@@ -410,12 +435,16 @@ class Store:
             run.state = "CANCELING"
 
     def archive_run(self, run_id: str, user: str) -> None:
-        with wrapped(f"Failed to archive a run: Failed to archive run {run_id}"):
+        with (
+            wrapped("Failed to archive a run"),
+            wrapped(f"Failed to archive run {run_id} as it failed to be retrieved"),
+        ):
             self._run(run_id, user, "archive").storage_state = "ARCHIVED"
 
     def unarchive_run(self, run_id: str, user: str) -> None:
         with wrapped("Failed to unarchive a run"):
-            run = self._run(run_id, user, "unarchive")
+            with wrapped(f"Failed to unarchive run {run_id} as it does not exist"):
+                run = self._run(run_id, user, "unarchive")
             experiment = self.experiments.get(run.experiment_id)
             if experiment is None or experiment.storage_state == "ARCHIVED":
                 message = (
@@ -458,8 +487,7 @@ class Store:
                 with blamed_on_itself(
                     "Failed to create a recurring run with an invalid pipeline spec manifest"
                 ):
-                    spec, version = self._template(sent)
-                reference = version and _reference(version)
+                    spec, reference = self._template(sent)
                 with wrapped("Failed to create a recurring run during scheduled workflow creation"):
                     self._check_parameters(spec, sent)
             elif not (reference and reference.pipeline_id):
@@ -472,8 +500,9 @@ class Store:
                 with wrapped(
                     "Failed to validate the input parameters on the latest pipeline version"
                 ):
-                    latest = self._latest_version(reference.pipeline_id)
-                    self._check_parameters(self.specs[latest.pipeline_version_id], sent)
+                    latest = self._latest_version(reference.pipeline_id, "template")
+                    words = "" if self.release == NEW else "invalid pipeline job inputs"
+                    self._check_parameters(self.specs[latest.pipeline_version_id], sent, words)
             created_at = self._tick()
             is_enabled = sent.mode == "ENABLE"
             recurring = made(
@@ -525,6 +554,12 @@ class Store:
                     f"(https://godoc.org/github.com/robfig/cron). Error: {error}"
                 ) from None
         periodic = sent.trigger and sent.trigger.periodic_schedule
+        if cron and periodic:
+            if self.release == NEW:
+                trigger = "kubeflow.pipelines.backend.api.v2beta1.Trigger.trigger"
+                message = f'error parsing "periodic_schedule", oneof {trigger} is already set'
+                raise Refusal(Code.INVALID_ARGUMENT, f"proto: {message}", "")
+            sent.trigger.cron_schedule = None  # the later one counts
         if periodic and int(periodic.interval_second or 0) < 1:
             raise invalid(
                 f"Found invalid period schedule interval {periodic.interval_second or 0}. "
@@ -559,7 +594,7 @@ class Store:
 
     def delete_recurring_run(self, recurring_run_id: str, user: str) -> None:
         with (
-            wrapped("Failed to disable a recurring run"),
+            wrapped(f"Failed to {'delete' if self.release == NEW else 'disable'} a recurring run"),
             wrapped(f"Failed to delete recurring run {recurring_run_id}. Check if exists"),
         ):
             self._recurring_run(recurring_run_id, user, "delete")
@@ -574,7 +609,7 @@ class Store:
     # What runs and recurring runs share
 
     def _template(self, sent: Any) -> tuple[Spec, Any | None]:
-        """The specification to run, and the version that it is of."""
+        """The specification to run, and the reference to the version that it is of."""
         with wrapped("Failed to fetch a template due to error retrieving pipeline version"):
             reference = sent.pipeline_version_reference
             if reference and reference.pipeline_version_id:
@@ -592,22 +627,24 @@ class Store:
                         f"Pipeline version {version_id} belongs to pipeline {version.pipeline_id} "
                         f"(not {reference.pipeline_id})"
                     )
-                return self.specs[version_id], version
+                return self.specs[version_id], _reference(version)
             if reference and reference.pipeline_id:
                 with wrapped(
                     "Failed to fetch a pipeline version and its manifest from pipeline "
                     f"{reference.pipeline_id}"
                 ):
                     version = self._latest_version(reference.pipeline_id)
-                return self.specs[version.pipeline_version_id], version
+                return self.specs[version.pipeline_version_id], _reference(version)
         if not sent.pipeline_spec:
             raise invalid("Failed to fetch a template with an empty pipeline spec manifest")
         with wrapped("Failed to fetch a template with an invalid pipeline spec manifest"):
             return Spec.sent(sent.pipeline_spec), None
 
-    def _check_parameters(self, spec: Spec, sent: Any) -> None:
+    def _check_parameters(
+        self, spec: Spec, sent: Any, words: str = "invalid pipeline job inputs"
+    ) -> None:
         config = sent.runtime_config
-        with wrapped("invalid pipeline job inputs"):
+        with wrapped(words):
             spec.check_parameters((config and config.parameters) or {})
 
     def _owned_by(
@@ -616,9 +653,12 @@ class Store:
         namespace = self._own(query.get("namespace", ""))
         experiment_id = query.get("experiment_id", "")
         if experiment_id:
-            with wrapped(
-                f"Failed to list {plural} due to error fetching namespace for experiment "
-                f"{experiment_id}. Try filtering based on namespace"
+            with (
+                wrapped(
+                    f"Failed to list {plural} due to error fetching namespace for experiment "
+                    f"{experiment_id}. Try filtering based on namespace"
+                ),
+                wrapped(f"Failed to fetch namespace from experiment {experiment_id}"),
             ):
                 experiment = _found(self.experiments, "Experiment", experiment_id)
             namespace = experiment.namespace or ""

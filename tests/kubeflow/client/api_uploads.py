@@ -29,7 +29,7 @@ def text_of(request: Request) -> str:
       UploadError: There is none.
     """
     if "uploadfile" not in request.files:
-        raise UploadError(400, "Failed to read pipeline from file: http: no such file")
+        raise UploadError(400, "Failed to read pipeline from file")
     file = request.files["uploadfile"]
     content = file.stream.read()
     if (file.filename or "").endswith((".yaml", ".yml", ".json")):
@@ -42,11 +42,7 @@ def text_of(request: Request) -> str:
             member = archive.extractfile(_main(archive.getnames()))
             assert member is not None
             return member.read().decode()
-    raise UploadError(
-        400,
-        "Failed to read a pipeline spec file: Invalid input error: "
-        "Unexpected pipeline file format. Support .zip, .tar.gz, .json or YAML",
-    )
+    raise UploadError(400, "Failed to read a pipeline spec file")
 
 
 def name_of(request: Request, release: str) -> str:
@@ -88,8 +84,10 @@ def explained(release: str, outer: str, kind: str) -> Iterator[None]:
         if refusal.code is Code.ALREADY_EXISTS:
             message = f"{outer}. The {kind} already exists.: {refusal.message}"
             raise UploadError(409, message) from None
-        status = 400 if refusal.code is Code.NOT_FOUND else 500
-        raise UploadError(status, f"{outer}: {refusal.message}") from None
+        if refusal.code is Code.NOT_FOUND:
+            message = f"{outer} due to error reading namespace: {refusal.message}"
+            raise UploadError(400, message) from None
+        raise UploadError(500, f"{outer}: {refusal.message}") from None
 
 
 def _main(names: list[str]) -> str:

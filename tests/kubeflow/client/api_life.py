@@ -1,0 +1,257 @@
+"""What happens to runs by itself: workflows go on and are reported, schedules fire.
+
+KFP reports every node of Argo's workflow as a task: the workflow itself, `root-driver`, `root`, and
+for a task `<name>-driver`, `<name>` and, under it, one that is always called `executor`.
+"""
+
+import dataclasses
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from tests.kubeflow.client.api_models import made, timestamp
+from tests.kubeflow.client.api_refusal import Refusal
+from tests.kubeflow.client.api_spec import Task
+from tests.kubeflow.client.api_store import NEVER, Store
+
+PENDING, RUNNING, SUCCEEDED, FAILED = "PENDING", "RUNNING", "SUCCEEDED", "FAILED"
+SKIPPED = "SKIPPED"
+"""Its condition does not hold."""
+CACHED = "CACHED"
+"""It is taken from an earlier run: it has succeeded, and its executor is skipped."""
+OMITTED = "OMITTED"
+"""What it needs has failed; reported with no state."""
+
+UNFINISHED = "0001-01-01T00:00:00Z"
+_ENDED = (SUCCEEDED, FAILED, SKIPPED, CACHED, OMITTED)
+_FINAL = (SUCCEEDED, FAILED)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Node:
+    """A node of a workflow."""
+
+    path: tuple[str, ...]
+    state: str
+    children: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def display_name(self) -> str:
+        return self.path[-1]
+
+    @property
+    def key(self) -> str:
+        return _key(self.path)
+
+
+def advance(store: Store, run_id: str, tasks: Mapping[str, str], state: str | None = None) -> None:
+    """Moves a run on, and reports it.
+
+    Args:
+      store: Where it is.
+      run_id: Which.
+      tasks: The states of tasks, one of this module's; those not named stay as they are, and
+        what a named one needs has succeeded.
+      state: That of the run; by default what follows from its tasks. `RUNTIME_STATE_UNSPECIFIED`
+        is what is reported before Argo has seen the workflow.
+
+    Raises:
+      ValueError: The pipeline has no such task.
+    """
+    run = store.runs[run_id]
+    spec = store.specs[run_id].tasks()
+    if unknown := set(tasks) - {task.name for task in spec}:
+        raise ValueError(f"the pipeline has no task {sorted(unknown)}")
+    states = store.tasks.setdefault(run_id, {})
+    states.update(tasks)
+    for task in reversed(spec):
+        if task.name in states and states[task.name] != OMITTED:
+            for need in task.needs:
+                states.setdefault(need, SUCCEEDED)
+    phase = state or _follows(spec, states)
+    if phase in _FINAL:
+        _end(spec, states, phase)
+    elif run.state == "CANCELING":
+        phase = "CANCELING"
+    now = timestamp(store.now)
+    _report(run, phase, now)
+    nodes = _nodes(store.workflows[run_id], spec, states, run.state or PENDING)
+    before = {one.task_id: one for one in _details(run)}
+    found = [_detail(run, node, before, now) for node in nodes]
+    if found:
+        # The server has them in no order, but always in the same.
+        found.sort(key=lambda detail: detail.task_id)
+        run.run_details = made("V2beta1RunDetails", task_details=found)
+
+
+def tick(store: Store, recurring_run_id: str, at: datetime) -> Any | None:
+    """Starts the run that is due, as the controller of schedules does.
+
+    Args:
+      store: Where it is.
+      recurring_run_id: Which.
+      at: The time for which it is scheduled.
+
+    Returns:
+      The run; None if it is not enabled, as many run already as may, or the server refuses.
+    """
+    recurring = store.recurring_runs[recurring_run_id]
+    active = [
+        run
+        for run in store.runs.values()
+        if run.recurring_run_id == recurring_run_id and run.finished_at == NEVER
+    ]
+    if recurring.mode != "ENABLE" or len(active) >= int(recurring.max_concurrency):
+        return None
+    number = store.ticks[recurring_run_id] + 1
+    stem = f"{store.workflows[recurring_run_id]}-{number}"
+    name = f"{stem}-{_fnv(stem)}"
+    reference = recurring.pipeline_version_reference
+    if recurring_run_id in store.specs:
+        run = store.add_run(
+            store.specs[recurring_run_id],
+            reference,
+            workflow=name,
+            scheduled_at=timestamp(at),
+            state=RUNNING,
+            display_name=name,
+            experiment_id=recurring.experiment_id,
+            runtime_config=recurring.runtime_config,
+            recurring_run_id=recurring_run_id,
+        )
+    else:
+        sent = made(
+            "V2beta1Run",
+            display_name=name,
+            experiment_id=recurring.experiment_id,
+            runtime_config=recurring.runtime_config,
+            service_account=recurring.service_account,
+            recurring_run_id=recurring_run_id,
+            pipeline_version_reference=reference,
+        )
+        try:
+            run = store.start_run(sent)
+        except Refusal:
+            return None
+    store.ticks[recurring_run_id] = number
+    return run
+
+
+def _end(spec: list[Task], states: dict[str, str], phase: str) -> None:
+    """Ends the tasks of a run that has ended."""
+    for task in spec:
+        if states.get(task.name) in (PENDING, RUNNING):
+            states[task.name] = phase
+        elif any(states.get(need) in (FAILED, OMITTED) for need in task.needs):
+            states.setdefault(task.name, OMITTED)
+        elif phase == SUCCEEDED:
+            states.setdefault(task.name, SUCCEEDED)
+
+
+def _follows(spec: list[Task], states: Mapping[str, str]) -> str:
+    """The state of a run whose tasks are so."""
+    if any(state in (PENDING, RUNNING) for state in states.values()):
+        return RUNNING
+    if FAILED in states.values():
+        return FAILED
+    return SUCCEEDED if all(task.name in states for task in spec) else RUNNING
+
+
+def _report(run: Any, phase: str, now: str) -> None:
+    """Writes down the state of a run as KFP's agent does."""
+    run.state = None if phase == "RUNTIME_STATE_UNSPECIFIED" else phase
+    if run.state_history[-1].state != run.state:
+        status = made("V2beta1RuntimeStatus", update_time=now, state=run.state)
+        run.state_history = [*run.state_history, status]
+    if run.state in _FINAL and run.finished_at == NEVER:
+        run.finished_at = now
+
+
+def _nodes(
+    workflow: str, spec: list[Task], states: Mapping[str, str], phase: str
+) -> Iterator[_Node]:
+    """The nodes that a workflow has so far."""
+    if phase == PENDING:
+        return
+    phase = RUNNING if phase == "CANCELING" else phase
+    top, root = (workflow,), (workflow, "root")
+    yield _Node(top, phase, ((workflow, "root-driver"),))
+    yield _Node((workflow, "root-driver"), SUCCEEDED if states else RUNNING, (root,) * bool(states))
+    if not states:
+        return
+    shown = [task for task in spec if task.name in states]
+    first = {task.name: _first(root, task) for task in shown}
+    after: dict[str, list[tuple[str, ...]]] = {task.name: [] for task in shown}
+    for task in shown:
+        for need in task.needs:
+            after[need].append(first[task.name])
+    yield _Node(root, phase, tuple(first[task.name] for task in shown if not task.needs))
+    for task in shown:
+        yield from _task_nodes(root, task, states[task.name], tuple(after[task.name]))
+
+
+def _task_nodes(
+    root: tuple[str, ...], task: Task, state: str, after: tuple[tuple[str, ...], ...]
+) -> Iterator[_Node]:
+    """The nodes of a task, the last of which leads to those after it."""
+    name = (*root, task.name)
+    if task.is_importer:
+        yield _Node(name, SUCCEEDED if state == CACHED else state, after)
+        return
+    yield _Node(_first(root, task), OMITTED if state == OMITTED else SUCCEEDED, (name,))
+    if state in (SKIPPED, OMITTED):
+        yield _Node(name, state, after)
+        return
+    executor = (*name, "executor")
+    whole = {PENDING: RUNNING, CACHED: SUCCEEDED}.get(state, state)
+    yield _Node(name, whole, (executor,))
+    yield _Node(executor, SKIPPED if state == CACHED else state, after)
+
+
+def _first(root: tuple[str, ...], task: Task) -> tuple[str, ...]:
+    return (*root, task.name if task.is_importer else f"{task.name}-driver")
+
+
+def _detail(run: Any, node: _Node, before: Mapping[str, Any], now: str) -> Any:
+    """A node as the API has it, with what was reported of it before."""
+    task_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{run.run_id} {node.key}"))
+    old = before.get(task_id)
+    state = None if node.state == OMITTED else node.state
+    history = list(old.state_history) if old else []
+    if not history or history[-1].state != state:
+        history.append(made("V2beta1RuntimeStatus", update_time=now, state=state))
+    ended = old.end_time if old else UNFINISHED
+    if ended == UNFINISHED and node.state in _ENDED:
+        ended = now
+    return made(
+        "V2beta1PipelineTaskDetail",
+        run_id=run.run_id,
+        task_id=task_id,
+        display_name=node.display_name,
+        create_time=run.created_at,
+        start_time=old.start_time if old else now,
+        end_time=ended,
+        state=state,
+        state_history=history,
+        child_tasks=[
+            made("PipelineTaskDetailChildTask", pod_name=_key(child)) for child in node.children
+        ],
+    )
+
+
+def _details(run: Any) -> list[Any]:
+    return list(run.run_details.task_details) if run.run_details else []
+
+
+def _key(path: tuple[str, ...]) -> str:
+    """The id of a node in Argo."""
+    return path[0] if len(path) == 1 else f"{path[0]}-{_fnv('.'.join(path))}"
+
+
+def _fnv(text: str) -> int:
+    """FNV-1a with 32 bits, as Argo and KFP make names of names."""
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = (value ^ byte) * 0x01000193 % (1 << 32)
+    return value
