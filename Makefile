@@ -13,7 +13,7 @@ BIN   = $(VENV)/bin
 PACKAGES = $(wildcard modules pipelines kubeflow cli)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit lint bench-local image test-image docs lock clean
+.PHONY: help setup demo test test-unit lint bench-local image test-image docs kind-up kind-down lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,12 @@ test-image:  ## the tests of the image alone; they need root and Docker's daemon
 docs:  ## write the generated parts of the documentation again
 	@$(SETUP) --dev
 	@"$(BIN)/python" -m tests.docs.pages
+
+kind-up:  ## a cluster on this machine with Kubeflow Pipelines and the pipeline; Docker, kind, kubectl, Skaffold
+	@sh kubeflow/manifests/kind.sh up
+
+kind-down:  ## remove that cluster
+	@sh kubeflow/manifests/kind.sh down
 
 clean:  ## remove what `make demo` and the tools wrote, keep the environment
 	rm -rf -- demo build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

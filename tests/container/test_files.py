@@ -12,11 +12,10 @@ import jsonschema
 import pytest
 import yaml
 
+from tests.container import skaffold
 from tests.container.engine import ROOT, Engine
 
 BUILD = yaml.safe_load((ROOT / "build.yaml").read_text(encoding="utf-8"))
-# The release that brought the apiVersion of build.yaml; its module holds the schema.
-SKAFFOLD = "github.com/GoogleContainerTools/skaffold/v2@v2.13.2"
 ALLOWED = {
     *("LICENSE", "README.md", "pyproject.toml"),
     *("cli", "docker", "kubeflow", "modules", "pipelines", "requirements"),
@@ -112,17 +111,7 @@ def test_skaffold_finds_version_and_revision():
 
 
 def test_skaffold_knows_the_configuration(tmp_path: Path) -> None:
-    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
-    if not go:
-        pytest.skip("Skaffold's schema comes with its Go module and there is no Go.")
-    done = subprocess.run(
-        [go, "mod", "download", "-json", SKAFFOLD], cwd=tmp_path, capture_output=True, text=True
-    )
-    if done.returncode:
-        pytest.skip(f"Skaffold's Go module cannot be had: {done.stdout}{done.stderr}")
-    version = BUILD["apiVersion"].removeprefix("skaffold/")
-    schemas = Path(json.loads(done.stdout)["Dir"], "docs-v2/content/en/schemas")
-    schema = json.loads((schemas / f"{version}.json").read_text(encoding="utf-8"))
+    schema = skaffold.schema(BUILD["apiVersion"], tmp_path)
 
     jsonschema.validate(BUILD, schema)
     with pytest.raises(jsonschema.ValidationError):
