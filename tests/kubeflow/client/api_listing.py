@@ -36,22 +36,31 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "LESS_THAN": lambda have, want: have < want,
     "LESS_THAN_EQUALS": lambda have, want: have <= want,
     "IN": lambda have, want: have in want,
-    "IS_SUBSTRING": lambda have, want: bool(_like(want).search(have)),
+    "IS_SUBSTRING": lambda have, want: bool(_like(want).search(str(have))),
 }
 
 
 class Listing(Generic[Item]):
     """What can be listed, and by which fields."""
 
-    def __init__(self, kind: str, key: str, fields: Mapping[str, str | Getter]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        key: str,
+        fields: Mapping[str, str | Getter],
+        one_page: Mapping[str, str] | None = None,
+    ) -> None:
         """Names the kind as the server's own code does.
 
         Args:
           kind: Its name in messages.
           key: The attribute that is unique.
           fields: What a request may sort and filter by, and the attribute or function behind it.
+          one_page: Fields by which the server sorts only if there is no next page, and what it
+            calls them then.
         """
         self._kind = kind
+        self._one_page = one_page or {}
         self._key = _getter(key)
         self._fields = {name: _getter(of) for name, of in fields.items()}
 
@@ -90,6 +99,9 @@ class Listing(Generic[Item]):
             ]
         following = ""
         if len(matching) > size:
+            if field in self._one_page:
+                column = quoted(self._one_page[field])
+                raise invalid(f"cannot sort by field {column} on type {quoted(self._kind)}")
             state = {"sort": field, "descending": descending, "filter": predicates}
             following = _token({**state, "start": rank(matching[size])})
         return matching[:size], total, following
@@ -117,7 +129,10 @@ class Listing(Generic[Item]):
 
     def _holds(self, predicate: Sequence[Any], item: Item) -> bool:
         operation, key, value = predicate
-        return _COMPARE[operation](self._fields[key](item), value)
+        try:
+            return _COMPARE[operation](self._fields[key](item), value)
+        except TypeError:
+            return False  # a text and a number, which a database compares somehow
 
     def _check_same(self, known: dict[str, Any], asked: dict[str, Any]) -> None:
         # The server compares what it parsed with what it read back from the token, where numbers
@@ -186,9 +201,9 @@ def _parsed_filter(text: str) -> list[dict[str, Any]]:
 def _predicate(sent: dict[str, Any], text: str) -> list[Any]:
     operation = sent.get("operation", 0)
     operation = _OPERATIONS.get(operation, operation)
-    if operation not in _OPERATIONS.values():
+    if isinstance(operation, str) and operation not in _OPERATIONS.values():
         raise invalid(f"failed to parse valid filter from {quoted(text)}: unknown value")
-    if operation == "OPERATION_UNSPECIFIED":
+    if operation not in _OPERATIONS.values() or operation == "OPERATION_UNSPECIFIED":
         raise unknown("Error using Filter.Predicate.Operation with go_client.Predicate_Operation")
     values = [name for name in sent if name not in ("operation", "key")]
     if len(values) != 1:

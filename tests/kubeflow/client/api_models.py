@@ -60,7 +60,7 @@ def json_text(content: Any) -> str:
 
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[-+]\d\d:\d\d)")
-_EMPTY = ("", None, False, 0, [])
+_EMPTY: tuple[Any, ...] = ("", None, False, 0, [])
 
 
 def _lost(sent: Any, kept: Any, where: str) -> Iterator[str]:
@@ -91,7 +91,8 @@ def _moment(text: Any) -> datetime | None:
     """A time, if it is written as the server wants it."""
     if not _RFC_3339.fullmatch(str(text)):
         return None
-    return _CLIENT.deserialize(types.SimpleNamespace(data=json.dumps(text)), "datetime")
+    moment: datetime = _CLIENT.deserialize(types.SimpleNamespace(data=json.dumps(text)), "datetime")
+    return moment
 
 
 def timestamp(moment: datetime) -> str:

@@ -391,7 +391,8 @@ def _body(request: Request) -> Any:
 
 def _page(model: str, field: str, found: tuple[list[Any], int, str]) -> Any:
     items, total, token = found
-    return api_models.made(model, total_size=total, next_page_token=token, **{field: items})
+    fields: dict[str, Any] = {field: items, "total_size": total, "next_page_token": token}
+    return api_models.made(model, **fields)
 
 
 def _json(content: Any, status: int = 200) -> Response:

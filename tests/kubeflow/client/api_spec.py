@@ -112,7 +112,7 @@ class Spec:
 
     def as_json(self) -> dict[str, Any]:
         """As the API returns it: with the platform's, it is one level deeper."""
-        spec = _shortest(json_format.MessageToDict(self.pipeline))
+        spec: dict[str, Any] = _shortest(json_format.MessageToDict(self.pipeline))
         if self.platform is None:
             return spec
         platform = _shortest(json_format.MessageToDict(self.platform))

@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any, TypeVar
+from typing import Any
 
 from tests.kubeflow.client import api_cron
 from tests.kubeflow.client.api_access import USER
@@ -33,7 +33,6 @@ NEVER = "1970-01-01T00:00:00Z"
 """What the server writes for a run that has not finished."""
 
 Query = Mapping[str, str]
-Model = TypeVar("Model")
 
 
 @dataclasses.dataclass
@@ -78,7 +77,7 @@ class Store:
 
     def create_pipeline(self, name: str, spec: Spec, query: Query, user: str) -> Any:
         namespace = self._own(query.get("namespace", ""))
-        with wrapped("Failed to create a pipeline due to authorization error"):
+        with wrapped("Authorization Failure"):
             self._authorize(user, namespace, "create", "pipelines", allow_shared=True)
         spec.check_name()
         with wrapped("Failed to create a pipeline and a pipeline version"):
@@ -648,8 +647,8 @@ class Store:
             spec.check_parameters((config and config.parameters) or {})
 
     def _owned_by(
-        self, items: Collection[Model], query: Query, user: str, kind: str, plural: str
-    ) -> list[Model]:
+        self, items: Collection[Any], query: Query, user: str, kind: str, plural: str
+    ) -> list[Any]:
         namespace = self._own(query.get("namespace", ""))
         experiment_id = query.get("experiment_id", "")
         if experiment_id:
@@ -823,6 +822,7 @@ RUNS = Listing[Any](
         "status": lambda run: _V1_STATES[run.state],
         "storage_state": "storage_state",
     },
+    one_page={"experiment_id": "ExperimentUUID", "recurring_run_id": "JobUUID"},
 )
 RECURRING_RUNS = Listing[Any](
     "Job",

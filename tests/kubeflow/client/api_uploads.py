@@ -77,6 +77,10 @@ def explained(release: str, outer: str, kind: str) -> Iterator[None]:
     try:
         yield
     except Refusal as refusal:
+        if refusal.code in (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED):
+            words = f"{outer.removesuffix(' and a pipeline version')} due to authorization error"
+            message = outer if release == api_store.NEW else f"{words}: {refusal.message}"
+            raise UploadError(400, message) from None
         if release == api_store.NEW:
             is_wrong = refusal.code is Code.INVALID_ARGUMENT
             status = refusal.code.status if refusal.code is not Code.NOT_FOUND else 400

@@ -259,6 +259,27 @@ def test_filters(client: kfp.Client, package: str) -> None:
     assert len(named(where("status", "Pending"))) == 3
 
 
+def test_names_in_filters_are_decoded_twice(client: kfp.Client) -> None:
+    client.create_experiment("a b")
+    assert client.get_experiment(experiment_name="a+b").display_name == "a b"
+    with pytest.raises(ApiException) as caught:
+        client.get_experiment(experiment_name="100%")
+    assert 'invalid URL escape "%' in refusal(caught)[1]
+
+
+def test_a_page_of_another_list(client: kfp.Client, package: str) -> None:
+    for name in ("one", "two"):
+        start(client, package, name)
+    token = client.list_runs(page_size=1, sort_by="name").next_page_token
+    client.list_runs(page_size=1, sort_by="name", page_token=token)
+    with pytest.raises(ApiException) as caught:
+        client.list_runs(page_size=1, sort_by="name desc", page_token=token)
+    assert "page token does not match" in refusal(caught)[1]
+    with pytest.raises(ApiException) as caught:
+        client.list_runs(page_size=1, sort_by="experiment_id")
+    assert 'cannot sort by field "ExperimentUUID"' in refusal(caught)[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
