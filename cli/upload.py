@@ -29,11 +29,11 @@ def upload(compiled: Path, settings: "Settings") -> None:
     from kubeflow.client import pipelines
     from kubeflow.package import Package
 
-    name = Package.read(compiled).name
+    package = Package.read(compiled)
     api = connect(settings)
     revision = pipelines.git_revision(compiled.resolve().parent)
-    version, is_new = pipelines.upload(api, compiled, revision)
+    version, is_new = pipelines.upload(api, package, compiled, revision)
     what = "uploaded" if is_new else "unchanged, nothing uploaded"
-    click.echo(f"pipeline {name}, version {version.name}: {what}")
+    click.echo(f"pipeline {package.name}, version {version.name}: {what}")
     if link := api.link(version.path):
         click.echo(link)

@@ -35,7 +35,7 @@ class Package:
           UsageError: There is no such file, or it is something else.
         """
         try:
-            documents = list(yaml.safe_load_all(file.read_text()))
+            documents = list(yaml.load_all(file.read_text(), yaml.CSafeLoader))
         except OSError as error:
             raise UsageError(
                 f"cannot read {file} ({error.strerror}): write it with tfx-mobile compile"

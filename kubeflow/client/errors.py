@@ -18,6 +18,7 @@ from pipelines.errors import (
 RAISED = (ApiException, HTTPError)
 """What a call of `kfp.Client` raises where the server or the way to it is the reason."""
 
+_FAILED = HTTPStatus.INTERNAL_SERVER_ERROR
 _PASSING = (429, 500, 502, 503, 504)
 _LONGEST = 400
 """Characters of a server's own message that a person is shown."""
@@ -26,7 +27,7 @@ _LONGEST = 400
 def is_passing(error: BaseException) -> bool:
     """Whether the same request may succeed in a moment."""
     if isinstance(error, ApiException):
-        return error.status in _PASSING
+        return _status(error) in _PASSING
     return isinstance(error, HTTPError) and not _is_tls(error)
 
 
@@ -34,7 +35,7 @@ def translate(error: Exception, host: str) -> TfxMobileError:
     """The error for a person. Headers, which may hold a session, are dropped from the original."""
     if isinstance(error, ApiException) and error.status:
         error.headers = None
-        return _answer(error.status, error.body, host)
+        return _answer(_status(error), error.body, host)
     if _is_tls(error):
         return ClusterRefusedError(
             f"the certificate of {host} is not trusted: give its CA as cluster.ca_file "
@@ -44,6 +45,13 @@ def translate(error: Exception, host: str) -> TfxMobileError:
         f"no answer from {host}: check the address, and whether kubectl port-forward still runs "
         f"({_one_line(_reason(error))})"
     )
+
+
+def _status(error: ApiException) -> int:
+    """Uploading what is invalid is answered with 500 by older servers, but will not pass."""
+    text = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body
+    is_invalid = error.status == _FAILED and "InvalidInputError" in str(text)
+    return HTTPStatus.BAD_REQUEST if is_invalid else int(error.status)
 
 
 def _answer(status: int, body: str | bytes | None, host: str) -> TfxMobileError:
@@ -66,7 +74,7 @@ def _answer(status: int, body: str | bytes | None, host: str) -> TfxMobileError:
             )
         case 404:
             return ClusterMissingError(f"{host} has no such thing: {message}")
-        case _ if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        case _ if status < _FAILED:
             return ClusterRefusedError(f"{host} refuses it: {message} ({status})")
     return ClusterError(f"{host} fails, try again later: {message} ({status})")
 
@@ -76,10 +84,12 @@ def _message(body: str | bytes | None) -> tuple[str, bool]:
     text = body.decode(errors="replace") if isinstance(body, bytes) else body or ""
     try:
         answer = json.loads(text)
-        message = answer.get("message") or answer.get("error_message") or answer["error"]
+        message = answer.get("message") or answer["error_message"]
     except (ValueError, AttributeError, KeyError):
         return _one_line(text) or "no message", False
-    return _one_line(str(message)), "code" in answer or "error_details" in answer
+    for detail in answer.get("details") or []:
+        message = detail.get("message") or message  # without what every layer adds
+    return _one_line(str(message)), True
 
 
 def _one_line(text: str) -> str:

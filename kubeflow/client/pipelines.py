@@ -39,23 +39,22 @@ class Version:
         return f"pipelines/details/{self.pipeline_id}/version/{self.version_id}"
 
 
-def upload(api: Api, compiled: Path, revision: str = "") -> tuple[Version, bool]:
+def upload(api: Api, package: Package, compiled: Path, revision: str = "") -> tuple[Version, bool]:
     """Brings a pipeline to the server, unless it has this very version.
 
     Args:
       api: The connection.
-      compiled: The file that `tfx-mobile compile` wrote.
+      package: The pipeline.
+      compiled: The file it was read from, which is sent as it is.
       revision: Of the sources, as `git describe` names it; part of the version's name.
 
     Returns:
       The version, and whether it is new.
 
     Raises:
-      UsageError: The file is something else.
       ClusterRefusedError: A pipeline of this name is not ours, or the server refuses it.
       ClusterError: The server cannot be reached, or fails.
     """
-    package = Package.read(compiled)
     digest = package.digest[:_DIGITS]
     name = f"{digest}-{revision}" if revision else digest
 

@@ -20,8 +20,8 @@ DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
 """Of an installation that nobody configured (`backend/src/v2/config/env.go` in KFP)."""
 
 
-_POD = "executor"
-"""The node of a task's pod."""
+_CACHED_POD = ("executor", "SKIPPED")
+"""Name and state of the node for a task's pod where the cache answered."""
 
 
 class State(enum.Enum):
@@ -297,30 +297,37 @@ def _run(found: Any, version: Version | None) -> Run:
 
 
 def _tasks(package: Package, details: Sequence[Any], over: bool) -> list[Task]:
-    """The pipeline's tasks among the nodes of the workflow that KFP reports.
-
-    Besides each task there are its driver, and a node `executor` for its pod, which alone tells
-    whether the cache answered. Nothing but its times tells whose pod it was
-    (`toModelTasks` in KFP's API server).
-    """
+    """The pipeline's tasks among the nodes of the workflow that KFP reports, drivers and all."""
     if not package.is_ours:
         return [_task(detail.display_name, detail, over) for detail in details]
     by_name = {detail.display_name: detail for detail in details}
-    skipped = [
-        (detail.start_time, detail.end_time)
-        for detail in details
-        if detail.display_name == _POD and detail.state == "SKIPPED"
-    ]
-    tasks = []
-    for name in package.tasks:
-        task = _task(name, by_name.get(name), over)
-        if task.state is State.SUCCEEDED:
-            times = (by_name[name].start_time, by_name[name].end_time)
-            if times in skipped:
-                skipped.remove(times)
-                task = dataclasses.replace(task, state=State.CACHED, seconds=None)
-        tasks.append(task)
-    return tasks
+    tasks = [_task(name, by_name.get(name), over) for name in package.tasks]
+    cached = _cached(
+        [by_name[task.name] for task in tasks if task.state is State.SUCCEEDED],
+        [detail for detail in details if (detail.display_name, detail.state) == _CACHED_POD],
+    )
+    return [Task(task.name, State.CACHED) if task.name in cached else task for task in tasks]
+
+
+def _cached(succeeded: Sequence[Any], skipped: Sequence[Any]) -> set[str]:
+    """Names of the tasks that the cache answered.
+
+    KFP tells by skipping a task's pod, a node of its own, and by nothing else. That node is part
+    of the shortest task around it: one that had a pod takes longer (`toModelTasks` in KFP's API
+    server keeps no other link).
+    """
+    names: set[str] = set()
+    for pod in skipped:
+        around = [
+            task
+            for task in succeeded
+            if task.display_name not in names
+            and task.start_time <= pod.start_time
+            and pod.end_time <= task.end_time
+        ]
+        if around:
+            names.add(min(around, key=lambda task: task.end_time - task.start_time).display_name)
+    return names
 
 
 def _task(name: str, detail: Any | None, over: bool) -> Task:
