@@ -14,11 +14,15 @@ from cli.main import main
 from kubeflow import bucket
 from kubeflow.compiler import check
 from pipelines import settings
+from tests.container.engine import Engine
 from tests.kubeflow import policies
+from tests.kubeflow.client.api_access import Bearer, anybody
+from tests.kubeflow.client.api_server import ApiServer
 from tests.kubeflow.conftest import COMMAND
 from tests.kubeflow.kustomize import MANIFESTS, OVERLAYS, Document, render
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
+GOLDEN = Path(__file__).parent / "golden" / "legacy.yaml"
 IMAGE = f"registry.example/team/tfx-mobile@{DIGEST}"
 # The oldest that the releases of KFP this project runs on were made for, and the newest known.
 KUBERNETES = ("1.27", kubernetes_validate.latest_version())
@@ -300,17 +304,36 @@ def test_what_skaffold_puts_there_is_taken(reference: str) -> None:
     check.image(reference, allow_mutable_tag=False)
 
 
-def test_the_job_uploads_to_kfp(overlay: list[Document]) -> None:
+@pytest.mark.parametrize("namespaces", [None, {"team-a"}], ids=["one user", "many users"])
+def test_the_job_uploads_what_was_compiled(
+    overlay: list[Document],
+    namespaces: set[str] | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The container's own arguments, with the files and the server where they are here."""
     step = container(overlay, "tfx-mobile-upload", "upload")
-    arguments = step["args"]
+    (tmp_path / "settings.yaml").write_text(one(overlay, "ConfigMap")["data"]["settings.yaml"])
+    (tmp_path / "token").write_text("the account's")
+    monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(tmp_path / "token"))
+    access = Bearer("the account's") if namespaces else anybody
 
-    # Every option is one of the command's: it fails at the missing file, not before.
-    done = CliRunner().invoke(main, arguments)
-    assert done.exit_code == 2
-    assert "cannot read the settings file /etc/tfx-mobile/settings.yaml" in done.output
-    assert "--host=http://ml-pipeline.kubeflow:8888" in arguments
-    compiled = container(overlay, "tfx-mobile-upload", "compile")["args"]
-    assert f"--output={arguments[1]}" in compiled
+    with ApiServer(namespaces=namespaces, access=access) as server:
+        here = [
+            argument.replace("/etc/tfx-mobile", str(tmp_path))
+            .replace("/tmp/pipeline.yaml", str(GOLDEN))
+            .replace("http://ml-pipeline.kubeflow:8888", server.url)
+            .replace("$(NAMESPACE)", "team-a")
+            for argument in step["args"]
+        ]
+        said = [CliRunner().invoke(main, here).output for _ in range(2)]
+
+    assert [": uploaded" in said[0], "unchanged, nothing uploaded" in said[1]] == [True, True]
+    (pipeline,) = server.store.pipelines.values()
+    assert (pipeline.namespace or None) == ("team-a" if namespaces else None)
+    assert (
+        f"--output={step['args'][1]}" in container(overlay, "tfx-mobile-upload", "compile")["args"]
+    )
 
 
 def test_the_token_is_for_kfp_alone(overlay: list[Document]) -> None:
@@ -350,3 +373,14 @@ def test_the_bucket_is_made_with_the_secret_that_tasks_get(
     assert step["command"] == ["python", "-m", bucket.__name__]
     assert step["args"][0] == "/etc/tfx-mobile/settings.yaml"
     assert loaded.push_to
+
+
+def test_the_image_has_what_the_jobs_call(
+    engine: Engine, image: str, overlay: list[Document]
+) -> None:
+    """With a read-only root, as another user, without network."""
+    for job, spec in policies.pods(overlay):
+        for step in policies.containers(spec):
+            command = step.get("command", ["tfx-mobile", step["args"][0]])
+            done = engine.run(image, [*command, "--help"])
+            assert done.returncode == 0, (job, done.stderr)
