@@ -15,10 +15,8 @@ class Moment:
 
     route: str
     """What the request is for, such as `create_run`."""
-    number: int
-    """It is the how manieth request of this route."""
-    change: int
-    """It is the how manieth request that changes something; 0 if it changes nothing."""
+    is_change: bool
+    """Whether it changes something."""
     is_done: bool
     """Whether it was handled."""
 
@@ -39,9 +37,9 @@ class Drop:
 Fault = Callable[[Moment], "Answer | Drop | None"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class On:
-    """A fault of some requests of a route."""
+    """A fault of some requests of a route, counted from when the fault was made."""
 
     route: str
     action: Answer | Drop
@@ -51,12 +49,15 @@ class On:
     """How many it meets."""
     is_done: bool = False
     """Whether they are handled nevertheless."""
+    seen: int = 0
 
     def __call__(self, moment: Moment) -> Answer | Drop | None:
         """Meets the requests it is for."""
-        is_one = self.first <= moment.number < self.first + self.times
-        is_here = (moment.route, moment.is_done) == (self.route, self.is_done)
-        return self.action if is_here and is_one else None
+        if moment.route != self.route:
+            return None
+        self.seen += not moment.is_done
+        is_one = self.first <= self.seen < self.first + self.times
+        return self.action if is_one and moment.is_done == self.is_done else None
 
 
 def unavailable(route: str, first: int = 1, times: int = 1, *, is_done: bool = False) -> Fault:
@@ -74,18 +75,19 @@ class KillAt:
     """Ends the client at a request that changes something; nothing of it comes through any more."""
 
     change: int
-    """At the how manieth such request."""
+    """At the how manieth such request, counted from when this fault was made."""
     kill: Callable[[], Any] = lambda: None
     """What ends it, such as `process.kill`; by default only the connections end."""
     is_done: bool = True
     """Whether this request is still handled."""
+    seen: int = 0
     was_reached: bool = False
 
     def __call__(self, moment: Moment) -> Drop | None:
         """Kills once and drops everything from then on."""
-        if not self.was_reached and (
-            (moment.change, moment.is_done) == (self.change, self.is_done)
-        ):
+        self.seen += moment.is_change and not moment.is_done
+        is_here = (moment.is_change, moment.is_done) == (True, self.is_done)
+        if not self.was_reached and is_here and self.seen == self.change:
             self.was_reached = True
             self.kill()
         return Drop() if self.was_reached else None

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.kubeflow.client.api_models import made, timestamp
 from tests.kubeflow.client.api_refusal import Refusal
+from tests.kubeflow.client.api_runs import Runs
 from tests.kubeflow.client.api_spec import Task
 from tests.kubeflow.client.api_store import NEVER, Store
 
@@ -109,7 +110,7 @@ def tick(store: Store, recurring_run_id: str, at: datetime) -> Any | None:
     name = f"{stem}-{_fnv(stem)}"
     reference = recurring.pipeline_version_reference
     if recurring_run_id in store.specs:
-        run = store.add_run(
+        run = Runs(store).add(
             store.specs[recurring_run_id],
             reference,
             workflow=name,
@@ -131,7 +132,7 @@ def tick(store: Store, recurring_run_id: str, at: datetime) -> Any | None:
             pipeline_version_reference=reference,
         )
         try:
-            run = store.start_run(sent)
+            run = Runs(store).start(sent)
         except Refusal:
             return None
     store.ticks[recurring_run_id] = number

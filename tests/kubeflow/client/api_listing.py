@@ -25,6 +25,9 @@ _OPERATIONS = {
     8: "IN",
     9: "IS_SUBSTRING",
 }
+COMMON = {"created_at": "created_at", "description": "description"}
+"""Fields of everything that can be listed."""
+
 _PROTO = "kubeflow.pipelines.backend.api.v2beta1"
 _VALUES = ("int", "long", "string", "timestamp")
 _GO = {"int": "int32", "long": "int64", "string": "string", "timestamp": "int64"}

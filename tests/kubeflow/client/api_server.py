@@ -20,8 +20,12 @@ from werkzeug.wrappers import Request, Response
 
 from tests.kubeflow.client import api_life, api_models, api_uploads
 from tests.kubeflow.client.api_access import Access, anybody
+from tests.kubeflow.client.api_experiments import Experiments
 from tests.kubeflow.client.api_faults import Answer, Drop, Fault, Moment
+from tests.kubeflow.client.api_pipelines import Pipelines
 from tests.kubeflow.client.api_refusal import Code, Refusal
+from tests.kubeflow.client.api_runs import Runs
+from tests.kubeflow.client.api_schedules import Schedules
 from tests.kubeflow.client.api_store import NEW, OLD, Store
 from tests.kubeflow.storage.servers import Certificate
 
@@ -73,6 +77,12 @@ class ApiServer:
         self.requests: list[Asked] = []
         self.faults: list[Fault] = []
         self.problems: list[str] = []
+        self._pipelines = Pipelines(self.store)
+        self._experiments = Experiments(self.store)
+        self._runs = Runs(self.store)
+        self._schedules = Schedules(self.store, self._runs)
+        if not self.store.is_multi_user:
+            self._experiments.create_default()
         self._access = access
         self._scheme = "https" if certificate else "http"
         self._lock = threading.Lock()
@@ -142,7 +152,11 @@ class ApiServer:
     def _serve(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         with self._lock:
-            response = self._admit(request)
+            try:
+                response = self._admit(request)
+            except Exception as error:
+                self.problems.append(f"{request.method} {request.path}: {error!r} in the server")
+                raise
         if isinstance(response, Drop):
             with contextlib.suppress(OSError):
                 environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
@@ -177,12 +191,7 @@ class ApiServer:
         return self._fault(asked, True) or response
 
     def _fault(self, asked: Asked, is_done: bool) -> Response | Drop | None:
-        moment = Moment(
-            asked.route,
-            len(self.asked(asked.route)),
-            0 if asked.method == "GET" else len(self.changes()),
-            is_done,
-        )
+        moment = Moment(asked.route, asked.method != "GET", is_done)
         for fault in self.faults:
             action = fault(moment)
             if isinstance(action, Answer):
@@ -235,103 +244,103 @@ class ApiServer:
         with api_uploads.explained(self.release, outer, "pipeline"):
             spec = api_uploads.spec_of(request, outer)
             name = api_uploads.name_of(request, self.release)
-            return self.store.create_pipeline(name, spec, asked.query, asked.user)
+            return self._pipelines.create(name, spec, asked.query, asked.user)
 
     def _upload_version(self, asked: Asked, request: Request) -> Any:
         outer = "Failed to create a pipeline version"
         with api_uploads.explained(self.release, outer, "pipeline"):
             spec = api_uploads.spec_of(request, outer)
             name = api_uploads.name_of(request, self.release)
-            return self.store.create_version(name, spec, asked.query, asked.user)
+            return self._pipelines.create_version(name, spec, asked.query, asked.user)
 
     def _create_pipeline(self, asked: Asked, request: Request) -> Any:
         sent = api_models.read("V2beta1Pipeline", asked.body)
-        return self.store.create_empty_pipeline(sent, asked.user)
+        return self._pipelines.create_empty(sent, asked.user)
 
     def _get_pipeline(self, asked: Asked, request: Request, key: str) -> Any:
-        return self.store.get_pipeline(key, asked.user)
+        return self._pipelines.get(key, asked.user)
 
     def _get_pipeline_by_name(self, asked: Asked, request: Request, key: str) -> Any:
-        return self.store.get_pipeline_by_name(key, asked.query, asked.user)
+        return self._pipelines.get_by_name(key, asked.query, asked.user)
 
     def _list_pipelines(self, asked: Asked, request: Request) -> Any:
-        found = self.store.list_pipelines(asked.query, asked.user)
+        found = self._pipelines.page(asked.query, asked.user)
         return _page("V2beta1ListPipelinesResponse", "pipelines", found)
 
     def _delete_pipeline(self, asked: Asked, request: Request, key: str) -> None:
-        self.store.delete_pipeline(key, asked.query, asked.user)
+        self._pipelines.delete(key, asked.query, asked.user)
 
     def _get_version(self, asked: Asked, request: Request, key: str, version: str) -> Any:
-        return self.store.get_version(version, asked.user)
+        return self._pipelines.get_version(version, asked.user)
 
     def _list_versions(self, asked: Asked, request: Request, key: str) -> Any:
-        found = self.store.list_versions(key, asked.query, asked.user)
+        found = self._pipelines.list_versions(key, asked.query, asked.user)
         return _page("V2beta1ListPipelineVersionsResponse", "pipeline_versions", found)
 
     def _delete_version(self, asked: Asked, request: Request, key: str, version: str) -> None:
-        self.store.delete_version(key, version, asked.user)
+        self._pipelines.delete_version(key, version, asked.user)
 
     def _create_experiment(self, asked: Asked, request: Request) -> Any:
         sent = api_models.read("V2beta1Experiment", asked.body)
-        return self.store.create_experiment(sent, asked.user)
+        return self._experiments.create(sent, asked.user)
 
     def _get_experiment(self, asked: Asked, request: Request, key: str) -> Any:
-        return self.store.get_experiment(key, asked.user)
+        return self._experiments.get(key, asked.user)
 
     def _list_experiments(self, asked: Asked, request: Request) -> Any:
-        found = self.store.list_experiments(asked.query, asked.user)
+        found = self._experiments.page(asked.query, asked.user)
         return _page("V2beta1ListExperimentsResponse", "experiments", found)
 
     def _archive_experiment(self, asked: Asked, request: Request, key: str) -> None:
-        self.store.archive_experiment(key, asked.user)
+        self._experiments.archive(key, asked.user)
 
     def _unarchive_experiment(self, asked: Asked, request: Request, key: str) -> None:
-        self.store.unarchive_experiment(key, asked.user)
+        self._experiments.unarchive(key, asked.user)
 
     def _delete_experiment(self, asked: Asked, request: Request, key: str) -> None:
-        self.store.delete_experiment(key, asked.user)
+        self._experiments.delete(key, asked.user)
 
     def _create_run(self, asked: Asked, request: Request) -> Any:
-        return self.store.create_run(api_models.read("V2beta1Run", asked.body), asked.user)
+        return self._runs.create(api_models.read("V2beta1Run", asked.body), asked.user)
 
     def _get_run(self, asked: Asked, request: Request, key: str) -> Any:
-        return self.store.get_run(key, asked.user)
+        return self._runs.get(key, asked.user)
 
     def _list_runs(self, asked: Asked, request: Request) -> Any:
-        found = self.store.list_runs(asked.query, asked.user)
+        found = self._runs.page(asked.query, asked.user)
         return _page("V2beta1ListRunsResponse", "runs", found)
 
     def _terminate_run(self, asked: Asked, request: Request, key: str) -> None:
-        self.store.terminate_run(key, asked.user)
+        self._runs.terminate(key, asked.user)
 
     def _archive_run(self, asked: Asked, request: Request, key: str) -> None:
-        self.store.archive_run(key, asked.user)
+        self._runs.archive(key, asked.user)
 
     def _unarchive_run(self, asked: Asked, request: Request, key: str) -> None:
-        self.store.unarchive_run(key, asked.user)
+        self._runs.unarchive(key, asked.user)
 
     def _delete_run(self, asked: Asked, request: Request, key: str) -> None:
-        self.store.delete_run(key, asked.user)
+        self._runs.delete(key, asked.user)
 
     def _create_recurring_run(self, asked: Asked, request: Request) -> Any:
         sent = api_models.read("V2beta1RecurringRun", asked.body)
-        return self.store.create_recurring_run(sent, asked.user)
+        return self._schedules.create(sent, asked.user)
 
     def _get_recurring_run(self, asked: Asked, request: Request, key: str) -> Any:
-        return self.store.get_recurring_run(key, asked.user)
+        return self._schedules.get(key, asked.user)
 
     def _list_recurring_runs(self, asked: Asked, request: Request) -> Any:
-        found = self.store.list_recurring_runs(asked.query, asked.user)
+        found = self._schedules.page(asked.query, asked.user)
         return _page("V2beta1ListRecurringRunsResponse", "recurring_runs", found)
 
     def _enable_recurring_run(self, asked: Asked, request: Request, key: str) -> None:
-        self.store.enable_recurring_run(key, asked.user, enable=True)
+        self._schedules.enable(key, asked.user, enable=True)
 
     def _disable_recurring_run(self, asked: Asked, request: Request, key: str) -> None:
-        self.store.enable_recurring_run(key, asked.user, enable=False)
+        self._schedules.enable(key, asked.user, enable=False)
 
     def _delete_recurring_run(self, asked: Asked, request: Request, key: str) -> None:
-        self.store.delete_recurring_run(key, asked.user)
+        self._schedules.delete(key, asked.user)
 
 
 def _rules() -> Iterable[Rule]:
