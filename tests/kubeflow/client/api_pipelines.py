@@ -203,6 +203,7 @@ class Pipelines:
         return sorted(found, key=lambda version: version.created_at)
 
     def latest_version(self, pipeline_id: str, what: str = "pipeline version") -> Any:
+        """The newest version, or a refusal that says what could not be had."""
         with wrapped(f"Failed to get the latest {what} as pipeline was not found"):
             lookup(self.store.pipelines, "Pipeline", pipeline_id)
         if not (versions := self._versions_of(pipeline_id)):

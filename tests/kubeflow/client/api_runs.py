@@ -69,6 +69,7 @@ class Runs:
             return self.start(sent, user)
 
     def start(self, sent: Any, user: str = USER) -> Any:
+        """Starts a run, of which the server has read the request."""
         experiment_id, _ = self.experiment_of(sent, "runs", user, "run")
         with blamed_on_itself("Failed to create a run due to error fetching manifest"):
             spec, reference = self.template(sent)
@@ -239,6 +240,7 @@ class Runs:
     def check_parameters(
         self, spec: Spec, sent: Any, words: str = "invalid pipeline job inputs"
     ) -> None:
+        """Checks the parameters of a request, with these words before what is wrong."""
         config = sent.runtime_config
         with wrapped(words):
             spec.check_parameters((config and config.parameters) or {})
@@ -246,6 +248,7 @@ class Runs:
     def owned_by(
         self, items: Collection[Any], query: Query, user: str, kind: str, plural: str
     ) -> list[Any]:
+        """Those of the namespace or the experiment that a request names."""
         namespace = self.store.own(query.get("namespace", ""))
         experiment_id = query.get("experiment_id", "")
         if experiment_id:

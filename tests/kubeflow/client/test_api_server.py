@@ -71,7 +71,7 @@ PLATFORM = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"exec-
 
 
 @pytest.fixture(autouse=True)
-def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _nothing_kept_by_the_sdk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees what the SDK keeps about whoever runs it."""
     monkeypatch.setattr(kfp.Client, "_LOCAL_KFP_CONTEXT", str(tmp_path / "no-context.json"))
     for name in ("KF_PIPELINES_ENDPOINT", "KF_PIPELINES_IAP_OAUTH2_CLIENT_ID"):
