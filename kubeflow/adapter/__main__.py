@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 
 from kubeflow import storage
-from kubeflow.adapter import invocation, result
+from kubeflow.adapter import invocation, result, staging
 from kubeflow.adapter.errors import TaskError
 from kubeflow.adapter.invocation import ExecutorInput
 from kubeflow.spec import type_title
@@ -58,18 +58,25 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
         _check_inputs(executor_input, options.task)
         _prepare_outputs(executor_input, output_file)
         push = _Push.plan(asked, Path(scratch, "push"))
-        _run_executor(
-            {
-                "task": options.task,
-                "invocation": asked,
-                "declared": declared,
-                "executor_class_path": options.executor_class_path,
-                "example_gen_driver": options.example_gen_driver,
-                "beam_args": beam_args,
-            }
-        )
+        with staging.staged(asked, options.beam_staging, options.task) as (seen, places):
+            _run_executor(
+                {
+                    "task": options.task,
+                    "invocation": seen,
+                    "declared": declared,
+                    "executor_class_path": options.executor_class_path,
+                    "example_gen_driver": options.example_gen_driver,
+                    "beam_args": beam_args,
+                }
+            )
         tfx_output = json.loads(tfx_file.read_text())
         moved = push.finish(executor_input) if push else {}
+        moved |= {
+            places[local]: artifact["uri"]
+            for artifacts in (invocation.inputs(executor_input), invocation.outputs(executor_input))
+            for artifact in artifacts.values()
+            if (local := invocation.local_path(artifact)) in places
+        }
     answer = result.to_kfp(tfx_output, executor_input, moved)
     files.write_text(output_file, json.dumps(answer, allow_nan=False, indent=2))
 
@@ -175,11 +182,14 @@ def _ended_on_signal(child: "subprocess.Popen[bytes]") -> Iterator[None]:
 
 
 def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
-    """The arguments that TFX compiles, and two of ours; what is left is for Beam."""
+    """The arguments that TFX compiles, and three of ours; what is left is for Beam."""
     parser = argparse.ArgumentParser(prog="python -m kubeflow.adapter", allow_abbrev=False)
     parser.add_argument("--task", required=True, help="the task's name")
     parser.add_argument(
         "--example_gen_driver", action="store_true", help="run ExampleGen's driver first"
+    )
+    parser.add_argument(
+        "--beam_staging", default="", help="directory that Beam's workers elsewhere see too"
     )
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)

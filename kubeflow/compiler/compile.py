@@ -16,7 +16,7 @@ def compile_pipeline(settings: Settings, image: str) -> list[dict[str, Any]]:
     """
     spec = finish.finish(tfx_spec.build(settings, image), settings, image)
     check.spec(spec)
-    document = platform.build(spec, settings.kubeflow)
+    document = platform.build(spec, settings)
     return [spec] if document is None else [spec, document]
 
 

@@ -3,15 +3,16 @@
 from typing import Any
 
 from kubeflow.spec import Spec
-from pipelines.settings import Kubeflow
+from pipelines.settings import Settings
 
 
-def build(spec: Spec, kubeflow: Kubeflow) -> dict[str, Any] | None:
+def build(spec: Spec, settings: Settings) -> dict[str, Any] | None:
     """The second YAML document, or None where nothing is asked for.
 
     Its shape is `KubernetesExecutorConfig` (`kubernetes_platform/proto` in KFP), in the spelling
     that KFP 2.4 to 2.17 read alike.
     """
+    kubeflow, beam = settings.kubeflow, settings.beam
     pod: dict[str, Any] = {}
     if kubeflow.image_pull_policy:
         pod["imagePullPolicy"] = kubeflow.image_pull_policy
@@ -33,6 +34,8 @@ def build(spec: Spec, kubeflow: Kubeflow) -> dict[str, Any] | None:
         pod["secretAsEnv"] = [
             {"secretName": secret, "keyToEnv": keys} for secret, keys in by_secret.items()
         ]
+    if beam.staging_claim:
+        pod["pvcMount"] = [{"constant": beam.staging_claim, "mountPath": beam.staging}]
     if not pod:
         return None
     executors = {

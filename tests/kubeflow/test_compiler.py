@@ -345,7 +345,7 @@ def test_every_default_is_that_of_its_setting():
 
 
 def test_no_platform_document_unless_asked_for(tfx_spec):
-    assert platform.build(finished(tfx_spec), settings.load().kubeflow) is None
+    assert platform.build(finished(tfx_spec), settings.load()) is None
 
 
 def test_platform_document(tfx_spec):
@@ -364,7 +364,7 @@ def test_platform_document(tfx_spec):
             }
         }
     )
-    document = platform.build(finished(tfx_spec), asked.kubeflow)
+    document = platform.build(finished(tfx_spec), asked)
 
     executors = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert set(executors) == {
@@ -391,6 +391,73 @@ def test_platform_document(tfx_spec):
             },
         ],
     }
+
+
+CLUSTER = {
+    "runner": "portable",
+    "job_endpoint": "jobs:8099",
+    "environment": "EXTERNAL",
+    "environment_config": "localhost:50000",
+    "staging": "/mnt/beam",
+}
+
+
+def test_platform_document_mounts_the_volume_of_beam(tfx_spec):
+    asked = settings.validate({"beam": {**CLUSTER, "staging_claim": "shared"}})
+    document = platform.build(finished(tfx_spec), asked)
+
+    pods = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values()
+    assert [pod["pvcMount"] for pod in pods] == [
+        [{"constant": "shared", "mountPath": "/mnt/beam"}] for _ in pods
+    ]
+
+
+# ---------------------------------------------------------------- Beam elsewhere
+
+
+def build(**values):
+    """What TFX makes of settings of Beam."""
+    from kubeflow.compiler import tfx_spec as tfx
+
+    return tfx.build(settings.validate({"beam": values}), DIGEST)
+
+
+def test_components_that_use_beam_stage_their_files():
+    made = build(**CLUSTER)
+
+    executors = made["deploymentSpec"]["executors"]
+    staged = {
+        label.removesuffix("_executor")
+        for label, executor in executors.items()
+        if "--beam_staging=/mnt/beam" in executor["container"]["args"]
+    }
+    assert staged == {
+        "example-gen",
+        "statistics-gen",
+        "transform",
+        "evaluator-keras",
+        "evaluator-lite",
+    }
+    for executor in executors.values():
+        assert "--job_endpoint=jobs:8099" in executor["container"]["args"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"staging": ""}, "needs beam.staging"),
+        ({"environment": "LOOPBACK", "environment_config": ""}, "LOOPBACK is this machine's own"),
+    ],
+)
+def test_a_cluster_that_sees_no_files_is_refused(changed, sentence):
+    with pytest.raises(SettingsError, match=sentence):
+        build(**{**CLUSTER, **changed})
+
+
+@pytest.mark.parametrize("runner", ["flink", "spark"])
+def test_java_in_a_task_is_refused(runner):
+    with pytest.raises(SettingsError, match="take the runner portable"):
+        build(runner=runner, master="local", job_server_jar="server.jar")
 
 
 # ---------------------------------------------------------------- checks
