@@ -31,6 +31,7 @@ _SIGNS = {
     "same": " ",
     "unlisted": "[dim]?[/]",
 }
+_AT_ONCE = "and fires at once for the time that it missed"
 _SAYS = {
     "same": "unchanged",
     "unlisted": "is in the file no longer and goes on: --prune deletes it",
@@ -170,16 +171,16 @@ def resume(name: str, settings: "Settings") -> None:
         raise ClusterRefusedError(
             f"{name} was being replaced when that was ended: tfx-mobile schedule apply goes on"
         )
+    missed = found[0].missed(datetime.datetime.now(datetime.timezone.utc))
     server.enable(api, found[0].recurring_run_id)
-    click.echo(f"{name} is enabled")
+    click.echo(f"{name} is enabled" + (f", {_AT_ONCE}" if missed else ""))
 
 
 @schedule.command()
 @click.argument("name")
-@click.option("--force", is_flag=True, help="Even where this ends runs of it.")
 @cluster_options
-def delete(name: str, force: bool, settings: "Settings") -> None:
-    """Delete a schedule. Its runs stay, but those that go on would be ended.
+def delete(name: str, settings: "Settings") -> None:
+    """Delete a schedule, unless this would end runs of it. Runs that have ended stay.
 
     \b
     tfx-mobile schedule delete nightly --host http://localhost:8080
@@ -190,9 +191,9 @@ def delete(name: str, force: bool, settings: "Settings") -> None:
     api = connect(settings)
     found = _named(api, name, settings)
     going_on = [run for one in found for run in server.running(api, one)]
-    if going_on and not force:
+    if going_on:
         raise ClusterRefusedError(
-            f"deleting {name} would end {', '.join(going_on)}: pause it and wait, or say --force"
+            f"deleting {name} would end {', '.join(going_on)}: pause it, then wait or cancel them"
         )
     for one in found:
         server.delete(api, one.recurring_run_id)
@@ -253,9 +254,10 @@ def _show(changes: "list[Change]") -> None:
     from rich.markup import escape
 
     from cli import progress
-    from kubeflow.schedules.plan import Create
+    from kubeflow.schedules.plan import Create, Enable
 
     console = progress.console()
+    now = datetime.datetime.now(datetime.timezone.utc)
     for change in changes:
         says = _SAYS.get(change.kind, change.kind)
         console.print(f"{_SIGNS[change.kind]} {escape(change.name)}: {says}", soft_wrap=True)
@@ -264,6 +266,8 @@ def _show(changes: "list[Change]") -> None:
         for step in change.steps:
             if isinstance(step, Create):
                 _show_times(step.wanted.schedule, console)
+            if isinstance(step, Enable) and step.one and step.one.missed(now):
+                console.print(f"    {_AT_ONCE}")
     if not changes:
         console.print("no schedules")
 

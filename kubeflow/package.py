@@ -101,6 +101,12 @@ class Package:
         )
         return list(order.static_order())
 
+    def is_importer(self, task: str) -> bool:
+        """Whether a task only names an artifact that is there, and has no pod."""
+        component = self.spec["root"]["dag"]["tasks"][task]["componentRef"]["name"]
+        label = self.spec["components"][component]["executorLabel"]
+        return "importer" in self.spec["deploymentSpec"]["executors"][label]
+
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Value]:
         """The parameters of a run, each as the type that the pipeline declares.
 
@@ -114,8 +120,9 @@ class Package:
         typed = {}
         for name, value in given.items():
             if name not in form:
+                known = ", ".join(sorted(form))
                 raise SettingsError(
-                    f"the pipeline {self.name} has no parameter {name!r}, only {', '.join(form)}"
+                    f"the pipeline {self.name} has no parameter {name!r}, only {known}"
                 )
             typed[name] = _typed(name, value, form[name]["parameterType"])
             parameters.check(name, typed[name])

@@ -360,7 +360,10 @@ class Cluster(_Settings):
     )
     ca_file: str = Field("", description="PEM file of the CA that signed the host's certificate")
     experiment: str = Field(
-        "", description="experiment of runs and schedules; empty: the pipeline's name"
+        "",
+        pattern=r"^[\w .:/@-]*$",
+        max_length=100,
+        description="experiment of runs and schedules; empty: the pipeline's name",
     )
     service_account: str = Field(
         "", description="service account of the runs' pods; empty: KFP's own default"

@@ -142,10 +142,11 @@ def submit(
     experiment_id = experiment_named(api, experiment)
     # A name that no other run has: where an answer is lost, the run is found by it.
     stamp = _now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    unique = f"{name or version.package.name} {stamp} {secrets.token_hex(2)}"
+    unique = f"{stamp} {secrets.token_hex(2)}"
 
     def there() -> Any | None:
-        wanted = {"operation": "EQUALS", "key": "display_name", "stringValue": unique}
+        # Not the whole name: the server decodes % and + in filters once more than it should.
+        wanted = {"operation": "IS_SUBSTRING", "key": "display_name", "stringValue": unique}
         found = api.pages(
             api.client.list_runs,
             "runs",
@@ -158,7 +159,7 @@ def submit(
         there,
         api.client.run_pipeline,
         experiment_id=experiment_id,
-        job_name=unique,
+        job_name=f"{name or version.package.name} {unique}",
         params=arguments,
         pipeline_id=version.pipeline_id,
         version_id=version.version_id,
@@ -247,7 +248,7 @@ def cancel(api: Api, run_id: str) -> Run:
       ClusterError: The server cannot be reached, or fails.
     """
     run = get(api, run_id)
-    if not run.state.is_final:
+    if not run.state.is_final and run.state is not State.CANCELING:
         api.ask(api.client.terminate_run, run_id=run_id)
     return run
 
@@ -280,6 +281,11 @@ def _run(found: Any, version: Version | None) -> Run:
         package.pipeline_root if package.is_ours else ""
     )
     state = state_named(found.state)
+    # A run that was cancelled ends as failed, and only its history tells.
+    if state is State.FAILED and any(
+        past.state == "CANCELING" for past in found.state_history or []
+    ):
+        state = State.CANCELED
     return Run(
         run_id=found.run_id,
         name=found.display_name,
@@ -303,7 +309,11 @@ def _tasks(package: Package, details: Sequence[Any], over: bool) -> list[Task]:
     by_name = {detail.display_name: detail for detail in details}
     tasks = [_task(name, by_name.get(name), over) for name in package.tasks]
     cached = _cached(
-        [by_name[task.name] for task in tasks if task.state is State.SUCCEEDED],
+        [
+            by_name[task.name]
+            for task in tasks
+            if task.state is State.SUCCEEDED and not package.is_importer(task.name)
+        ],
         [detail for detail in details if (detail.display_name, detail.state) == _CACHED_POD],
     )
     return [Task(task.name, State.CACHED) if task.name in cached else task for task in tasks]

@@ -33,6 +33,7 @@ from kubeflow.schedules.cron import Cron
 from pipelines.errors import SettingsError
 
 LATEST = "latest"
+_SOME_TIME = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -45,7 +46,7 @@ class Schedule(BaseModel):
         pattern=r"^[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?$",
         description="the schedule's name: a-z, 0-9 and dashes",
     )
-    description: str = Field("", max_length=400, description="for people")
+    description: str = Field("", max_length=200, description="for people")
     cron: str = Field(
         "", description="six fields: second minute hour day-of-month month day-of-week"
     )
@@ -108,6 +109,9 @@ class Schedule(BaseModel):
             raise ValueError("give either cron or interval")
         if self.start and self.end and self.end <= self.start:
             raise ValueError("end is not after start")
+        # KFP takes such a cron, starts a run for it again and again, and may stop all schedules.
+        if self.cron and next(Cron.parse(self.cron).after(_SOME_TIME), None) is None:
+            raise ValueError(f"the cron {self.cron!r} never fires")
         return self
 
     @property

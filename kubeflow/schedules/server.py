@@ -145,6 +145,11 @@ class Existing:
         """What KFP's controller adds the interval to (`PeriodicSchedule.GetNextScheduledEpoch`)."""
         return self.last or self.start or self.created
 
+    def missed(self, now: datetime.datetime) -> bool:
+        """Whether it is paused and missed a time, which it makes up for when enabled."""
+        upcoming = next(self.times(self.counts_from, datetime.timezone.utc), None)
+        return not self.enabled and upcoming is not None and upcoming <= now
+
     def fired_after(self, other: "Existing") -> bool:
         """Whether it fired after another was made."""
         return self.last is not None and self.last > other.created

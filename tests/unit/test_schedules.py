@@ -58,6 +58,7 @@ schedules:
         ("schedules: [{name: n}]", "schedule n: give either cron or interval"),
         ("schedules: [{name: n, cron: 0 0 3 * * *, interval: 1h}]", "either cron or interval"),
         ("schedules: [{name: n, cron: 0 3 * * *}]", r"schedule n, cron: .* '0 0 3 \* \* \*'"),
+        ("schedules: [{name: n, cron: 0 0 3 31 2 *}]", r"'0 0 3 31 2 \*' never fires"),
         ("schedules: [{name: n, interval: 90}]", "number with its unit"),
         ("schedules: [{name: n, interval: 0h}]", "number with its unit"),
         ("schedules: [{name: n, interval: 1h, concurrency: 11}]", "less than or equal to 10"),

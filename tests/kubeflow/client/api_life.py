@@ -185,7 +185,7 @@ def _nodes(
     first = {task.name: _first(root, task) for task in shown}
     after: dict[str, list[tuple[str, ...]]] = {task.name: [] for task in shown}
     for task in shown:
-        for need in task.needs:
+        for need in set(task.needs) & set(after):
             after[need].append(first[task.name])
     yield _Node(root, phase, tuple(first[task.name] for task in shown if not task.needs))
     for task in shown:
