@@ -465,7 +465,10 @@ def validate(values: dict[str, Any]) -> Settings:
                 f"unknown setting {path!r}: {_closest(path)}`tfx-mobile run --help` lists them all"
             ) from None
         message = first["msg"].removeprefix("Value error, ")
-        got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        given = repr(first["input"])
+        # Whoever puts a password into an address need not see it in a log as well.
+        hidden = isinstance(first["input"], dict) or re.search(r"://[^/]*@", given)
+        got = "" if hidden else f", got {given}"
         raise SettingsError(f"{path}: {message}{got}" if path else message) from None
 
 

@@ -86,7 +86,8 @@ def _message(body: str | bytes | None) -> tuple[str, bool]:
         answer = json.loads(text)
         message = answer.get("message") or answer["error_message"]
     except (ValueError, AttributeError, KeyError):
-        return _one_line(text) or "no message", False
+        is_page = text.lstrip().startswith("<")
+        return "a page instead of data" if is_page else _one_line(text) or "no message", False
     for detail in answer.get("details") or []:
         message = detail.get("message") or message  # without what every layer adds
     return _one_line(str(message)), True
