@@ -37,30 +37,26 @@ def list_(limit: int, everything: bool, settings: "Settings") -> None:
     \b
     tfx-mobile runs list --host http://localhost:8080 --limit 5
     """
-    from rich.markup import escape
-    from rich.table import Table
-
-    from cli import following, progress
+    from cli import following, tables
     from kubeflow.client import runs as client
 
     api = connect(settings)
-    shown = Table(box=None, pad_edge=False)
-    for heading in ("run", "name", "state", "started", "time", "version"):
-        shown.add_column(heading, justify="right" if heading == "time" else "left", no_wrap=True)
     found = client.newest(api, None if everything else settings.name)
-    for run in itertools.islice(found, limit):
-        shown.add_row(
-            run.run_id,
-            escape(run.name),
-            run.state.value,
-            f"{run.created.astimezone():%Y-%m-%d %H:%M}",
-            following.duration(run.seconds),
-            escape(run.version),
-        )
-    console = progress.console()
-    if not console.is_terminal:
-        console.width = 1000  # for programs: nothing cut off
-    console.print(shown if shown.rows else "no runs")
+    tables.show(
+        ("run", "name", "state", "started", "time", "version"),
+        (
+            (
+                run.run_id,
+                run.name,
+                run.state.value,
+                f"{run.created.astimezone():%Y-%m-%d %H:%M}",
+                following.duration(run.seconds),
+                run.version,
+            )
+            for run in itertools.islice(found, limit)
+        ),
+        "no runs",
+    )
 
 
 @runs.command()

@@ -104,34 +104,29 @@ def list_(settings: "Settings") -> None:
     \b
     tfx-mobile schedule list --host http://localhost:8080
     """
-    from rich.markup import escape
-    from rich.table import Table
-
-    from cli import progress
+    from cli import tables
     from kubeflow.client import pipelines
     from kubeflow.schedules import server
 
     api = connect(settings)
     pipeline_id = pipelines.find(api, settings.name).pipeline_id
     now = datetime.datetime.now(datetime.timezone.utc)
-    shown = Table(box=None, pad_edge=False)
-    for heading in ("name", "state", "when", "last", "next (UTC)", "version", "made from"):
-        shown.add_column(heading)
-    for one in server.existing(api, pipeline_id):
-        upcoming = next(one.times(now, datetime.timezone.utc), None) if one.enabled else None
-        shown.add_row(
-            escape(one.name),
-            "enabled" if one.enabled else "paused",
-            escape(one.fields["when"]),
-            _time(one.last),
-            _time(upcoming),
-            escape(one.fields["version"]),
-            "a file" if one.digest else "hand",
-        )
-    console = progress.console()
-    if not console.is_terminal:
-        console.width = 1000  # for programs: nothing cut off
-    console.print(shown if shown.rows else "no schedules")
+    tables.show(
+        ("name", "state", "when", "last", "next (UTC)", "version", "made from"),
+        (
+            (
+                one.name,
+                "enabled" if one.enabled else "paused",
+                one.fields["when"],
+                _time(one.last),
+                _time(next(one.times(now, datetime.timezone.utc), None)) if one.enabled else "",
+                one.fields["version"],
+                "a file" if one.digest else "hand",
+            )
+            for one in server.existing(api, pipeline_id)
+        ),
+        "no schedules",
+    )
 
 
 @schedule.command()
