@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ["", "doctor", "data", "run", "compile", "upload", "submit", "runs", "schedule", "report"]
+COMMANDS = [
+    "",
+    "doctor",
+    "data",
+    "run",
+    "compile",
+    "upload",
+    "submit",
+    "runs",
+    "schedule",
+    "report",
+]
 HEAVY = {
     "apache_beam",
     "kfp",
