@@ -1,10 +1,17 @@
 """What every test shares."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
+import pytest
 
 import modules  # noqa: F401  (chooses the Keras that TensorFlow loads, before a test imports it)
+
+if TYPE_CHECKING:
+    from tests.browser import Browser
 
 # A test is the same every time it runs: a failure in CI is one at the desk.
 hypothesis.settings.register_profile(
@@ -14,3 +21,23 @@ hypothesis.settings.load_profile("same")
 
 # Servers in tests are on this machine, whatever proxy it uses.
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Headless Chromium; CI must have it."""
+    from tests.browser import Browser, executable
+
+    if executable() is None and os.environ.get("CI") != "true":
+        pytest.skip("no Chromium is installed")
+    assert executable(), "CI needs Chromium"
+    with Browser() as running:
+        yield running
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Path:
+    """Where a test leaves what a person may want to look at."""
+    directory = Path(os.environ.get("TFX_MOBILE_TEST_ARTIFACTS") or tmp_path)
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
