@@ -5,6 +5,7 @@ import dataclasses
 import io
 import os
 import socket
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,11 @@ from urllib.parse import urlsplit
 
 import kfp
 import kfp_server_api
+from google.auth.exceptions import GoogleAuthError
 from kfp.client import KF_PIPELINES_SA_TOKEN_PATH, ServiceAccountTokenVolumeCredentials
 
 from kubeflow.client.api import Api
+from pipelines import settings
 from pipelines.errors import ClusterError, ClusterRefusedError, SettingsError
 from pipelines.settings import Cluster
 
@@ -55,13 +58,12 @@ def connect(cluster: Cluster, environ: Mapping[str, str] = os.environ) -> Api:
       ClusterRefusedError: It does not take the credentials or the namespace.
       ClusterError: It cannot be reached.
     """
-    host = cluster.host or environ.get(_HOST, "")
+    host = cluster.host or _host_of_environment(environ)
     _reachable(host, environ)
     credentials = _credentials(cluster, host, environ)
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stdout(io.StringIO()) as said,
-    ):
+    # Where a person has to log in at Google first, the client asks on standard output.
+    said = sys.stdout if "client_id" in credentials else io.StringIO()
+    with warnings.catch_warnings(), contextlib.redirect_stdout(said):
         warnings.simplefilter("ignore")
         try:
             client = _Client(
@@ -71,9 +73,10 @@ def connect(cluster: Cluster, environ: Mapping[str, str] = os.environ) -> Api:
                 ssl_ca_cert=_readable(cluster.ca_file, "the CA's file") or None,
                 **credentials,
             )
-        except (OSError, ValueError) as error:
-            raise ClusterRefusedError(f"the credentials cannot be had: {error}") from error
-    if "Failed to load kube config" in said.getvalue():
+        except (OSError, ValueError, GoogleAuthError) as error:
+            reason = " ".join(str(error).split())
+            raise ClusterRefusedError(f"the credentials cannot be had: {reason}") from error
+    if isinstance(said, io.StringIO) and "Failed to load kube config" in said.getvalue():
         raise SettingsError(f"kubectl has no context {cluster.context or 'to use'}: {_CONNECT}")
     client.made = True
     api = Api(
@@ -112,6 +115,13 @@ def _tried(api: Api, namespace: str) -> Api:
     return dataclasses.replace(api, namespace=namespace)
 
 
+def _host_of_environment(environ: Mapping[str, str]) -> str:
+    host = environ.get(_HOST, "")
+    # As the client itself takes it.
+    host = host if not host or "://" in host else f"https://{host}"
+    return settings.validate({"cluster": {"host": host}}).cluster.host
+
+
 def _reachable(host: str, environ: Mapping[str, str]) -> None:
     """Tries the port: the client itself would wait for minutes where nothing answers."""
     if not host:
@@ -119,8 +129,11 @@ def _reachable(host: str, environ: Mapping[str, str]) -> None:
         if "KUBERNETES_SERVICE_HOST" not in environ and not config.exists():
             raise SettingsError(f"no server of Kubeflow Pipelines is named: {_CONNECT}")
         return
-    address = urlsplit(host)
-    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        address = urlsplit(host)
+        port = address.port or (443 if address.scheme == "https" else 80)
+    except ValueError as error:
+        raise SettingsError(f"{host} is no address: {error}") from error
     try:
         socket.create_connection((address.hostname or "", port), _CONNECT_SECONDS).close()
     except OSError as error:

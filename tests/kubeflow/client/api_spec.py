@@ -47,7 +47,7 @@ class Spec:
           Refusal: The server would not take it.
         """
         try:
-            documents = [document for document in yaml.safe_load_all(text) if document]
+            documents = [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
         except yaml.YAMLError:
             raise invalid_spec("unknown template format") from None
         return cls.of(documents)

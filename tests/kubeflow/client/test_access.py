@@ -137,6 +137,11 @@ class TestIdentityAwareProxy:
         said = says(person, f"{LIST} --auth iap", code=2)
         assert "set cluster.iap_client_id or KF_PIPELINES_IAP_OAUTH2_CLIENT_ID" in said
 
+    def test_no_credentials_of_google(self, person, monkeypatch, tmp_path) -> None:
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+        said = says(person, f"{LIST} --iap-client-id mine", code=2)
+        assert "the credentials cannot be had: File" in said
+
     def test_token_of_the_service_account(self, person, compiled, monkeypatch) -> None:
         """The client asks Google for it, for this client id; Google is not here."""
         asked = []
@@ -244,6 +249,19 @@ def test_server_in_a_variable(server, compiled, monkeypatch) -> None:
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", server.url)
     monkeypatch.setenv("KF_PIPELINES_UI_ENDPOINT", "https://ui.example")
     assert "https://ui.example/#/pipelines/details/" in says(Person(), f"upload {compiled}")
+
+
+@pytest.mark.parametrize(
+    ("value", "problem", "code"),
+    [
+        ("127.0.0.1:1", "no server answers at https://127.0.0.1:1", 1),
+        (f"http://user:{SECRET}@127.0.0.1", "cluster.host: String should match", 2),
+        ("http://127.0.0.1:99999", "http://127.0.0.1:99999 is no address: Port out of range", 2),
+    ],
+)
+def test_what_is_no_server_in_a_variable(monkeypatch, value, problem, code) -> None:
+    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", value)
+    assert problem in says(Person(), LIST, code)
 
 
 def test_through_kubectl(server, compiled, monkeypatch, tmp_path) -> None:

@@ -1,5 +1,6 @@
 """`tfx-mobile upload`."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -77,6 +78,7 @@ def test_a_platform_document_goes_with_it(
     assert person.says("submit").exit_code == 0
 
 
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
 def test_git_revision_is_in_the_name(person: Person, server: ApiServer, compiled: Path) -> None:
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
