@@ -1,5 +1,6 @@
 """The client's tests inside the image, which has the other stack's SDK of KFP."""
 
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.container.engine import ROOT, Engine
+from tests.container.fixtures import index
 
 CLIENT = "tests/kubeflow/client"
 LOCK = ROOT / "requirements" / "current-dev.txt"
@@ -29,6 +31,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
             *(Path(sys.executable).with_name("uv"), "pip", "install", "--python-version", "3.12"),
             *("--no-deps", "--require-hashes", "--target", made / "site", "-r", subset),
         ],
+        # uv does not read pip's configuration.
+        env=os.environ | {"UV_DEFAULT_INDEX": index()},
         capture_output=True,
         text=True,
     )
