@@ -9,7 +9,7 @@ from pipelines.report import build, page
 from tests.browser import Browser, Page
 from tests.unit.report_data import report
 
-# In a window of 1500 by 1000 of KFP 2.17's UI: the panel as measured, the dialog by its style sheet.
+# In KFP 2.17's UI, 1500 by 1000: the panel as measured, the dialog by its style sheet.
 PANEL = (477, 600)
 DIALOG = (1120, 700)
 
