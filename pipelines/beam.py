@@ -123,6 +123,7 @@ def job_server(beam: Beam) -> Iterator[None]:
     try:
         yield
     finally:
+        del os.environ[_ENDPOINT]
         server.stop()
 
 

@@ -18,6 +18,7 @@ from tensorflow_transform.tf_metadata import dataset_metadata
 from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
 
 from modules import features, keras, lite, preprocessing, training
+from pipelines import settings
 from pipelines.beam import pipeline_args
 from pipelines.data.examples import Examples
 
@@ -40,7 +41,7 @@ def transform_dir(tmp_path_factory: pytest.TempPathFactory, few: Examples) -> st
     ]
     with (
         tft_beam.Context(temp_dir=str(directory / "temporary")),
-        beam.Pipeline(argv=pipeline_args(1, len(few))) as pipeline,
+        beam.Pipeline(argv=pipeline_args(settings.Beam(workers=1), len(few))) as pipeline,
     ):
         _ = metadata | tft_beam.WriteMetadata(str(directory / "graph" / "metadata"), pipeline)
         data = pipeline | beam.Create(rows)
