@@ -2,7 +2,7 @@
 
 import datetime
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -109,7 +109,7 @@ def list_(settings: "Settings") -> None:
     from kubeflow.schedules import server
 
     api = connect(settings)
-    pipeline_id = pipelines.find(api, settings.name).pipeline_id
+    pipeline_id = pipelines.find_id(api, settings.name)
     now = datetime.datetime.now(datetime.timezone.utc)
     tables.show(
         ("name", "state", "when", "last", "next (UTC)", "version", "made from"),
@@ -217,12 +217,12 @@ def trigger(name: str, settings: "Settings") -> None:
         api,
         version,
         one.arguments,
-        settings.cluster.experiment or settings.name,
+        settings.experiment,
         name,
         settings.cluster.service_account,
     )
     click.echo(f"run {run_id}, version {version.name}")
-    if link := api.link(f"runs/details/{run_id}"):
+    if link := api.link(runs.path(run_id)):
         click.echo(link)
 
 
@@ -234,8 +234,9 @@ def _plan(file: Path, prune: bool, settings: "Settings") -> "tuple[Api, list[Cha
 
     listed = schedules.load(file)
     api = connect(settings)
-    wanted = [server.wanted(api, one, settings.name, settings.cluster) for one in listed]
-    pipeline_id = pipelines.find(api, settings.name).pipeline_id
+    pipeline_id = pipelines.find_id(api, settings.name)
+    versions = {one.version: pipelines.find(api, settings.name, one.version) for one in listed}
+    wanted = [server.wanted(one, versions[one.version], settings) for one in listed]
     existing = server.existing(api, pipeline_id)
     if by_hand := plan.made_by_hand(wanted, existing):
         raise ClusterRefusedError(
@@ -269,7 +270,10 @@ def _show(changes: "list[Change]") -> None:
 
 def _show_times(schedule: Any, console: "Console") -> None:
     now = datetime.datetime.now(datetime.timezone.utc)
-    times = [f"{moment:%a %Y-%m-%d %H:%M:%S}" for moment in _next(schedule.times(now))]
+    times = [
+        f"{moment:%a %Y-%m-%d %H:%M:%S}"
+        for moment in itertools.islice(schedule.times(now), _SHOWN_TIMES)
+    ]
     zone = schedule.time_zone
     if not schedule.enabled:
         console.print("    paused: does not fire")
@@ -279,10 +283,6 @@ def _show_times(schedule: Any, console: "Console") -> None:
         )
     else:
         console.print("    never fires")
-
-
-def _next(times: Iterator[datetime.datetime]) -> Iterator[datetime.datetime]:
-    return itertools.islice(times, _SHOWN_TIMES)
 
 
 def _tell(event: "Event") -> None:
@@ -303,7 +303,7 @@ def _named(api: "Api", name: str, settings: "Settings") -> "list[Existing]":
     from kubeflow.schedules import server
     from pipelines.errors import ClusterMissingError
 
-    pipeline_id = pipelines.find(api, settings.name).pipeline_id
+    pipeline_id = pipelines.find_id(api, settings.name)
     existing = server.existing(api, pipeline_id)
     found = [one for one in existing if one.name == name]
     if not found:

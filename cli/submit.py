@@ -67,11 +67,12 @@ def submit(
     reach = options(endpoint, region, ca_file)
     api = connect(settings)
     found = pipelines.find(api, settings.name, version)
-    experiment = settings.cluster.experiment or settings.name
-    run_id = runs.submit(api, found, given, experiment, name, settings.cluster.service_account)
+    run_id = runs.submit(
+        api, found, given, settings.experiment, name, settings.cluster.service_account
+    )
     console = progress.console()
     console.print(f"run {run_id}, version {found.name}", soft_wrap=True)
-    if link := api.link(f"runs/details/{run_id}"):
+    if link := api.link(runs.path(run_id)):
         console.print(link, soft_wrap=True)
     if wait or follow:
         from cli import following

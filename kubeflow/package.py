@@ -16,6 +16,9 @@ from kubeflow.parameters import Value
 from kubeflow.spec import Spec
 from pipelines.errors import SettingsError, UsageError
 
+LATEST = "latest"
+"""In place of a version's name: the newest."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Package:

@@ -155,7 +155,8 @@ _OPTIONS_OF_SETTINGS = {
     "--spark_job_server_jar",
     "--spark_master_url",
 }
-_SECRET_OPTION = re.compile(r"secret|password|passwd|token|credential|(access|api)_?key", re.I)
+SECRET_NAME = re.compile(r"secret|password|passwd|token|credential|(access|api)_?key", re.I)
+"""What is called so holds a secret."""
 
 
 class Beam(_Settings):
@@ -242,7 +243,7 @@ class Beam(_Settings):
                 raise ValueError("options are --NAME or --NAME=VALUE each")
             if name in _OPTIONS_OF_SETTINGS:
                 raise ValueError(f"the option {name} follows from the other settings of beam")
-            if _SECRET_OPTION.search(name):
+            if SECRET_NAME.search(name):
                 raise ValueError(
                     f"the option {name} would show a secret in logs and specifications: give it to "
                     "the workers by their environment"
@@ -406,6 +407,11 @@ class Settings(_Settings):
         if len(set(names)) < len(names):
             raise ValueError("branches must have different names")
         return self
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment of runs on Kubeflow Pipelines."""
+        return self.cluster.experiment or self.name
 
 
 def load(

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import json
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -108,6 +109,11 @@ class Api:
             return retrying(call)
         except errors.RAISED as error:
             raise errors.translate(error, self.host) from error
+
+
+def where(key: str, value: str, operation: str = "EQUALS") -> str:
+    """A `filter` of the methods that list; its form is KFP's `filter.proto`."""
+    return json.dumps({"predicates": [{"operation": operation, "key": key, "stringValue": value}]})
 
 
 def _quietly(method: Callable[..., T], **arguments: Any) -> T:

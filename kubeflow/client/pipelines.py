@@ -1,16 +1,16 @@
 """Pipelines and their versions on a server."""
 
 import dataclasses
-import json
+import itertools
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kubeflow.client.api import Api
-from kubeflow.package import Package
+from kubeflow.client.api import Api, where
+from kubeflow.package import LATEST, Package
 from pipelines.errors import ClusterMissingError, ClusterRefusedError
 
 _DIGITS = 12
@@ -61,30 +61,44 @@ def upload(api: Api, package: Package, compiled: Path, revision: str = "") -> tu
     with tempfile.TemporaryDirectory() as directory:
         # The server goes by the file's ending.
         file = shutil.copyfile(compiled, Path(directory) / "pipeline.yaml")
-        pipeline_id, automatic = _own_pipeline(api, package.name, file)
-
-        def there() -> Any | None:
-            return next((v for v in _versions(api, pipeline_id) if _digest(v) == digest), None)
-
-        if found := there():
+        pipeline_id, versions, is_new = _own_pipeline(api, package.name, file)
+        if found := _with_digest(versions, digest):
             return _version(found), False
         new = api.make(
-            there,
+            lambda: _with_digest(_versions(api, pipeline_id), digest),
             api.client.upload_pipeline_version,
             pipeline_package_path=str(file),
             pipeline_version_name=name,
             pipeline_id=pipeline_id,
         )
-    if automatic is not None:
+    if is_new and versions:
+        # KFP made it by itself and named it like the pipeline, which says nothing.
         api.remove(
             api.client.delete_pipeline_version,
             pipeline_id=pipeline_id,
-            pipeline_version_id=automatic.pipeline_version_id,
+            pipeline_version_id=versions[0].pipeline_version_id,
         )
     return Version(pipeline_id, new.pipeline_version_id, name, package), True
 
 
-def find(api: Api, pipeline: str, version: str = "latest") -> Version:
+def find_id(api: Api, pipeline: str) -> str:
+    """The id of a pipeline that was uploaded.
+
+    Raises:
+      ClusterMissingError: There is none of this name.
+      ClusterError: The server cannot be reached, or fails.
+    """
+    found = _pipeline(api, pipeline)
+    if found is None:
+        raise ClusterMissingError(
+            f"{api.host} has no pipeline {pipeline}: upload it with tfx-mobile upload, or name "
+            "another with --set name=..."
+        )
+    pipeline_id: str = found.pipeline_id
+    return pipeline_id
+
+
+def find(api: Api, pipeline: str, version: str = LATEST) -> Version:
     """A version that was uploaded.
 
     Args:
@@ -97,16 +111,11 @@ def find(api: Api, pipeline: str, version: str = "latest") -> Version:
       ClusterRefusedError: Several versions begin so.
       ClusterError: The server cannot be reached, or fails.
     """
-    pipeline_id = _pipeline_id(api, pipeline)
-    if pipeline_id is None:
-        raise ClusterMissingError(
-            f"{api.host} has no pipeline {pipeline}: upload it with tfx-mobile upload, or name "
-            "another with --set name=..."
-        )
-    versions = list(_versions(api, pipeline_id))
-    if version == "latest":
-        versions = versions[:1]
+    found = _versions(api, find_id(api, pipeline))
+    if version == LATEST:
+        versions = list(itertools.islice(found, 1))
     else:
+        versions = list(found)
         exact = [v for v in versions if v.display_name == version]
         versions = exact or [v for v in versions if v.display_name.startswith(version)]
     if not versions:
@@ -152,21 +161,17 @@ def git_revision(directory: Path) -> str:
 
 def _pipeline(api: Api, name: str) -> Any | None:
     # `get_pipeline_id` of the client knows no namespace.
-    wanted = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
     found = api.pages(
         api.client.list_pipelines,
         "pipelines",
-        filter=json.dumps({"predicates": [wanted]}),
+        filter=where("display_name", name),
         namespace=api.namespace,
     )
     return next(found, None)
 
 
-def _own_pipeline(api: Api, name: str, file: Path) -> tuple[str, Any | None]:
-    """The pipeline's id, and the version that KFP made by itself where the pipeline is new.
-
-    Nobody needs that version: it is named like the pipeline, which says nothing.
-    """
+def _own_pipeline(api: Api, name: str, file: Path) -> tuple[str, list[Any], bool]:
+    """The pipeline's id, its versions, newest first, and whether it is new."""
     there = _pipeline(api, name)
     if there is None:
         made = api.make(
@@ -176,19 +181,14 @@ def _own_pipeline(api: Api, name: str, file: Path) -> tuple[str, Any | None]:
             pipeline_name=name,
             namespace=api.namespace,
         )
-        return made.pipeline_id, next(_versions(api, made.pipeline_id), None)
-    newest = next(_versions(api, there.pipeline_id), None)
-    if newest is not None and not _version(newest).package.is_ours:
+        return made.pipeline_id, list(_versions(api, made.pipeline_id)), True
+    versions = list(_versions(api, there.pipeline_id))
+    if versions and not _version(versions[0]).package.is_ours:
         raise ClusterRefusedError(
             f"the name {name} is taken by a pipeline that tfx-mobile did not compile: take another "
             "with --set name=... when compiling"
         )
-    return there.pipeline_id, None
-
-
-def _pipeline_id(api: Api, name: str) -> str | None:
-    found = _pipeline(api, name)
-    return found.pipeline_id if found else None
+    return there.pipeline_id, versions, False
 
 
 def _versions(api: Api, pipeline_id: str) -> Iterator[Any]:
@@ -210,6 +210,5 @@ def _version(found: Any) -> Version:
     )
 
 
-def _digest(version: Any) -> str:
-    digest: str = version.display_name.partition("-")[0]
-    return digest
+def _with_digest(versions: Iterable[Any], digest: str) -> Any | None:
+    return next((v for v in versions if v.display_name.partition("-")[0] == digest), None)

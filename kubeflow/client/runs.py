@@ -3,14 +3,13 @@
 import dataclasses
 import datetime
 import enum
-import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kubeflow.client import pipelines
-from kubeflow.client.api import Api
+from kubeflow.client.api import Api, where
 from kubeflow.client.pipelines import Version
 from kubeflow.package import Package
 from kubeflow.parameters import Value
@@ -110,7 +109,12 @@ class Run:
     @property
     def path(self) -> str:
         """Of its page in the UI."""
-        return f"runs/details/{self.run_id}"
+        return path(self.run_id)
+
+
+def path(run_id: str) -> str:
+    """Of a run's page in the UI."""
+    return f"runs/details/{run_id}"
 
 
 def submit(
@@ -145,13 +149,12 @@ def submit(
     unique = f"{stamp} {secrets.token_hex(2)}"
 
     def there() -> Any | None:
-        # Not the whole name: the server decodes % and + in filters once more than it should.
-        wanted = {"operation": "IS_SUBSTRING", "key": "display_name", "stringValue": unique}
         found = api.pages(
             api.client.list_runs,
             "runs",
             experiment_id=experiment_id,
-            filter=json.dumps({"predicates": [wanted]}),
+            # Not the whole name: the server decodes % and + in filters once more than it should.
+            filter=where("display_name", unique, "IS_SUBSTRING"),
         )
         return next(found, None)
 
@@ -192,7 +195,7 @@ def newest(api: Api, pipeline: str | None = None) -> Iterator[Run]:
       ClusterMissingError: There is no such pipeline.
       ClusterError: The server cannot be reached, or fails.
     """
-    pipeline_id = pipelines.find(api, pipeline).pipeline_id if pipeline else None
+    pipeline_id = pipelines.find_id(api, pipeline) if pipeline else None
     versions: dict[str, Version | None] = {}
     for found in api.pages(
         api.client.list_runs, "runs", sort_by="created_at desc", namespace=api.namespace

@@ -6,6 +6,7 @@ from typing import Any
 
 from kubeflow.spec import Spec
 from pipelines.errors import SettingsError
+from pipelines.settings import SECRET_NAME
 
 _NODE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
@@ -20,7 +21,6 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "NUMBER_DOUBLE": (int, float),
     "STRING": (str,),
 }
-_SECRET_NAME = re.compile(r"secret|password|passwd|token|api_?key|access_?key|credential", re.I)
 _SECRET_VALUE = re.compile(
     r"AKIA[0-9A-Z]{16}|-----BEGIN [A-Z ]*PRIVATE KEY-----|AIza[\w-]{35}|gh[pousr]_\w{36}"
     r"|xox[baprs]-[\w-]{10,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|://[^/\s:@]+:[^/\s:@]+@"
@@ -116,7 +116,7 @@ def _secrets(made: Spec) -> Iterator[str]:
             yield f"{path} looks like a secret: give it as kubeflow.secrets, by reference"
     for label, executor in made["deploymentSpec"]["executors"].items():
         for variable in executor.get("container", {}).get("env", []):
-            if _SECRET_NAME.search(variable["name"]) and not variable["name"].endswith("_FILE"):
+            if SECRET_NAME.search(variable["name"]) and not variable["name"].endswith("_FILE"):
                 yield (
                     f"the environment variable {variable['name']} of {label} looks like a secret: "
                     "give it as kubeflow.secrets, by reference"

@@ -29,10 +29,10 @@ from pydantic import (
     model_validator,
 )
 
+from kubeflow.package import LATEST
 from kubeflow.schedules.cron import Cron
 from pipelines.errors import SettingsError
 
-LATEST = "latest"
 _SOME_TIME = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

@@ -9,12 +9,15 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kubeflow.client import pipelines, runs
-from kubeflow.client.api import Api
+from kubeflow.client import runs
+from kubeflow.client.api import Api, where
+from kubeflow.client.pipelines import Version
+from kubeflow.package import LATEST
 from kubeflow.parameters import Value
 from kubeflow.schedules.cron import Cron
-from kubeflow.schedules.file import LATEST, Schedule, latest_multiple, written
+from kubeflow.schedules.file import Schedule, latest_multiple, written
 from pipelines.errors import SettingsError
+from pipelines.settings import Settings
 
 _MARK = re.compile(r"\s*\[tfx-mobile (?P<digest>[0-9a-f]{12})\]$")
 """At the end of a recurring run's description: what it was made from."""
@@ -98,14 +101,12 @@ class Existing:
       created: When it was made.
       pipeline_id: Of its pipeline.
       version_id: Of its version; empty for the latest at each run.
-      experiment_id: Of its runs.
       arguments: The parameters given to its runs.
       cron: Its expression; empty for an interval.
       interval: Between two runs; None for a cron.
       start: As KFP was told: a time at which it counts as having fired.
       end: No run after.
       fields: What a person wants to see compared.
-      trouble: What its controller says is wrong.
       last: When it fired last, as KFP planned it; None where it never did.
     """
 
@@ -116,14 +117,12 @@ class Existing:
     created: datetime.datetime
     pipeline_id: str
     version_id: str
-    experiment_id: str
     arguments: Mapping[str, Value]
     cron: str
     interval: datetime.timedelta | None
     start: datetime.datetime | None
     end: datetime.datetime | None
     fields: Fields
-    trouble: str
     last: datetime.datetime | None
 
     def times(self, after: datetime.datetime, zone: datetime.tzinfo) -> Iterator[datetime.datetime]:
@@ -155,21 +154,12 @@ class Existing:
         return self.last is not None and self.last > other.created
 
 
-def wanted(api: Api, schedule: Schedule, pipeline: str, cluster: Any) -> Wanted:
-    """Looks up the pipeline and the version of a schedule.
-
-    Args:
-      api: The connection.
-      schedule: Of the file.
-      pipeline: Name of the pipeline.
-      cluster: `settings.cluster`.
+def wanted(schedule: Schedule, version: Version, settings: Settings) -> Wanted:
+    """A schedule of the file and the version that it names.
 
     Raises:
       SettingsError: A parameter that the pipeline does not have, or a wrong value.
-      ClusterMissingError: There is no such pipeline or version.
-      ClusterError: The server cannot be reached, or fails.
     """
-    version = pipelines.find(api, pipeline, schedule.version)
     try:
         arguments = version.package.arguments(schedule.parameters)
     except SettingsError as error:
@@ -179,8 +169,8 @@ def wanted(api: Api, schedule: Schedule, pipeline: str, cluster: Any) -> Wanted:
         version.pipeline_id,
         "" if schedule.version == LATEST else version.version_id,
         arguments,
-        cluster.experiment or pipeline,
-        cluster.service_account,
+        settings.experiment,
+        settings.cluster.service_account,
     )
 
 
@@ -262,7 +252,7 @@ def delete(api: Api, recurring_run_id: str) -> None:
 
 def running(api: Api, one: Existing) -> list[str]:
     """Names of its runs that have not ended."""
-    found = _runs(api, one.recurring_run_id)
+    found = api.pages(api.client.list_runs, "runs", **_runs_of(api, one.recurring_run_id))
     return [run.display_name for run in found if not runs.state_named(run.state).is_final]
 
 
@@ -274,31 +264,28 @@ def _found(api: Api, pipeline_id: str) -> list[Any]:
         namespace=api.namespace,
         sort_by="created_at asc",
     )
-    references = ((one, one.pipeline_version_reference) for one in found)
     return [
-        one for one, reference in references if reference and reference.pipeline_id == pipeline_id
+        one
+        for one in found
+        if (reference := one.pipeline_version_reference) and reference.pipeline_id == pipeline_id
     ]
 
 
 def _last(api: Api, recurring_run_id: str) -> datetime.datetime | None:
-    newest = next(_runs(api, recurring_run_id), None)
-    return (runs.happened(newest.scheduled_at) or newest.created_at) if newest else None
+    page = api.ask(api.client.list_runs, page_size=1, **_runs_of(api, recurring_run_id))
+    if not page.runs:
+        return None
+    (newest,) = page.runs
+    return runs.happened(newest.scheduled_at) or newest.created_at
 
 
-def _runs(api: Api, recurring_run_id: str) -> Iterator[Any]:
-    """Newest first."""
-    own = {
-        "operation": "EQUALS",
-        "key": "recurring_run_id",
-        "stringValue": recurring_run_id,
+def _runs_of(api: Api, recurring_run_id: str) -> dict[str, Any]:
+    """Arguments of `list_runs`: its own, newest first."""
+    return {
+        "namespace": api.namespace,
+        "sort_by": "created_at desc",
+        "filter": where("recurring_run_id", recurring_run_id),
     }
-    return api.pages(
-        api.client.list_runs,
-        "runs",
-        namespace=api.namespace,
-        sort_by="created_at desc",
-        filter=json.dumps({"predicates": [own]}),
-    )
 
 
 def _existing(api: Api, one: Any) -> Existing:
@@ -317,7 +304,6 @@ def _existing(api: Api, one: Any) -> Existing:
         created=one.created_at,
         pipeline_id=reference.pipeline_id,
         version_id=reference.pipeline_version_id or "",
-        experiment_id=one.experiment_id,
         arguments=arguments,
         cron=cron.cron if cron else "",
         interval=interval,
@@ -334,7 +320,6 @@ def _existing(api: Api, one: Any) -> Existing:
             description=_MARK.sub("", description),
             service_account=one.service_account or "",
         ),
-        trouble=" ".join((one.error.message or "").split()) if one.error else "",
         last=_last(api, one.recurring_run_id),
     )
 

@@ -143,14 +143,12 @@ def existing(
         created=NOW + datetime.timedelta(minutes=number),
         pipeline_id="pipeline",
         version_id="",
-        experiment_id="experiment",
         arguments={},
         cron=source.schedule.cron,
         interval=None,
         start=None,
         end=None,
         fields=source.fields,
-        trouble="",
         last=None,
     )
     return dataclasses.replace(made, **changes)

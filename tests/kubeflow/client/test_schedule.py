@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kubeflow.client import connection
+from kubeflow.client import connection, pipelines
 from kubeflow.schedules import apply, plan
 from kubeflow.schedules import server as schedules_server
 from kubeflow.schedules.file import Schedule
@@ -270,7 +270,7 @@ def test_replaced_not_at_the_time_at_which_it_fires(server: ApiServer, person, u
     """A time between making the new one and pausing the old one would be had by both."""
     api = connection.connect(settings.load(flags={"cluster.host": server.url}).cluster)
     soon = datetime.datetime.now(UTC) + datetime.timedelta(seconds=20)
-    options = settings.load().cluster
+    version = pipelines.find(api, "mnist")
 
     def wanted(steps: int):
         schedule = Schedule(
@@ -278,7 +278,7 @@ def test_replaced_not_at_the_time_at_which_it_fires(server: ApiServer, person, u
             cron=f"{soon.second} {soon.minute} {soon.hour} * * *",
             parameters={"train_steps": steps},
         )
-        return schedules_server.wanted(api, schedule, "mnist", options)
+        return schedules_server.wanted(schedule, version, settings.load())
 
     told: list[Any] = []
     slept: list[float] = []
