@@ -4,6 +4,7 @@
     ├── UsageError                 2  wrong usage, settings or input
     │   ├── SettingsError             an unknown setting or value
     │   ├── DataError                 examples that cannot be used
+    │   ├── DocumentError             a document that is damaged, or of another format
     │   └── OutputError               a directory that cannot be written
     ├── EnvironmentLacksError      3  the environment lacks something; `doctor` tells what
     ├── GateRefusedError           4  a quality gate refused a model
@@ -37,6 +38,10 @@ class SettingsError(UsageError):
 
 class DataError(UsageError):
     """Examples that cannot be used."""
+
+
+class DocumentError(UsageError):
+    """A document of ours is damaged, or has the format of another release."""
 
 
 class OutputError(UsageError):

@@ -1,26 +1,71 @@
-"""Files that are whole or not there."""
+"""Atomic writes: a file holds its old content or its new one, never half of either."""
 
 import contextlib
+import errno
 import os
+import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.errors import OutputError
 
+_PREFIX, _SUFFIX = ".", ".partial"
+
+
+def is_partial(file: Path) -> bool:
+    """Whether the name is that of a temporary file that a killed write left behind."""
+    return file.name.startswith(_PREFIX) and file.name.endswith(_SUFFIX)
+
+
+@contextlib.contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """A temporary file that replaces `file` when the block ends without an error.
+
+    Writers of the same file do not share it. A symbolic link is followed to its file, and what is
+    no regular file, such as `/dev/stdout` or a pipe, is written to and stays what it is. Missing
+    directories are made.
+
+    Raises:
+      OSError: It cannot be written, or is a directory.
+    """
+    target = Path(os.path.realpath(file))
+    if file.exists() and not file.is_file():
+        if file.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a directory", str(file))
+        yield file
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(_SUFFIX, f"{_PREFIX}{target.name}.", target.parent)
+    os.close(descriptor)
+    partial = Path(name)
+    try:
+        yield partial
+        partial.chmod(_mode(target))
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
 
 def write_text(file: Path, text: str) -> None:
-    """Writes beside, then renames; makes the directory.
+    """Write a UTF-8 file atomically, and make its directory.
 
     Raises:
       OutputError: It cannot be written.
     """
-    partial = file.with_name(f".{file.name}.partial")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, file)
+        with replacing(file) as partial:
+            partial.write_text(text, encoding="utf-8")
     except FileExistsError as error:
         raise OutputError(f"cannot write {file}: {file.parent} is a file") from error
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise OutputError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _mode(target: Path) -> int:
+    """The mode of the file to be replaced, else the one that `open` would give a new file."""
+    with contextlib.suppress(OSError):
+        return stat.S_IMODE(target.stat().st_mode)
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
