@@ -56,6 +56,10 @@ def run(executor_input: ExecutorInput) -> None:
     dataset = Path(invocation.local_path(invocation.outputs(executor_input)[names.DATASET]))
     files.write_text(dataset / MANIFEST, content.decode())
     files.write_text(Path(outputs["parameters"][names.DATA_FINGERPRINT]["outputFile"]), fingerprint)
+    summary = outputs["parameters"].get(names.DATASET_SUMMARY)
+    if summary:
+        text = json.dumps(manifest.summary(), sort_keys=True)
+        files.write_text(Path(summary["outputFile"]), text)
     metadata = {
         "source": manifest.source,
         "train_examples": manifest.count(TRAIN),

@@ -18,8 +18,11 @@ DATA_INPUT = "data"
 DATA_FINGERPRINT = "data_fingerprint"
 """A parameter that it does not know: changed data is another cache key."""
 
+DATASET_SUMMARY = "dataset_summary"
+"""A parameter that the fingerprint task gives to the comparison, which records it."""
+
 DATASET = "dataset"
-"""The fingerprint task's artifact: the dataset's manifest."""
+"""The fingerprint task's artifact, the dataset's manifest; and the comparison's parameter."""
 
 RUN = "run"
-"""A parameter of the fingerprint task that no two runs share."""
+"""A parameter of the fingerprint task and of the comparison that no two runs share."""

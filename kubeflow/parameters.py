@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines import settings as settings_module
+from pipelines.components.names import COMPARISON
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings
 
 Value = int | float | str
+Target = tuple[str | int, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,15 +27,14 @@ class RunParameter:
       name: On the form.
       setting: The setting that gives its default and its bounds.
       description: For the person.
-      kind: What the nodes that take it are called before the dash.
-      target: The TFX parameter, then the way to the value inside its JSON.
+      targets: By kind of node, which is its id up to the first dash: the TFX parameter, then the
+        keys to the value inside its JSON.
     """
 
     name: str
     setting: str
     description: str
-    kind: str
-    target: tuple[str | int, ...]
+    targets: Mapping[str, Target]
 
     def default(self, settings: Settings) -> Value:
         """The value that a run has where nobody changes it."""
@@ -69,52 +70,59 @@ class RunParameter:
           SettingsError: It is out of bounds.
         """
         taken = self.checked(value)
-        if self.kind == PUSHER and taken:
-            return f"{str(taken).rstrip('/')}/{node_id.removeprefix(f'{PUSHER}-')}"
+        if _kind(node_id) == _PUSHER and taken:
+            return f"{str(taken).rstrip('/')}/{node_id.removeprefix(f'{_PUSHER}-')}"
         return taken
 
 
-TRAINER, EVALUATOR, PUSHER = "trainer", "evaluator", "pusher"
+_TRAINER, _EVALUATOR, _PUSHER = "trainer", "evaluator", "pusher"
 
 FORM = (
     RunParameter(
         "train_steps",
         "training.steps",
         "Training steps of every branch.",
-        TRAINER,
-        ("train_args", "num_steps"),
+        {
+            _TRAINER: ("train_args", "num_steps"),
+            COMPARISON: ("settings", "training", "steps"),
+        },
     ),
     RunParameter(
         "eval_steps",
         "training.eval_steps",
         "Batches in each check of the validation loss.",
-        TRAINER,
-        ("eval_args", "num_steps"),
+        {
+            _TRAINER: ("eval_args", "num_steps"),
+            COMPARISON: ("settings", "training", "eval_steps"),
+        },
     ),
     RunParameter(
         "batch_size",
         "training.batch_size",
         "Examples per training step.",
-        TRAINER,
-        ("custom_config", "training", "batch_size"),
+        {
+            _TRAINER: ("custom_config", "training", "batch_size"),
+            COMPARISON: ("settings", "training", "batch_size"),
+        },
     ),
     RunParameter(
         "min_accuracy",
         "evaluation.min_accuracy",
         "A model below this accuracy is not pushed.",
-        EVALUATOR,
-        (
-            *("eval_config", "metrics_specs", 0, "metrics", 0, "per_slice_thresholds", 0),
-            *("threshold", "value_threshold", "lower_bound"),
-        ),
+        {
+            _EVALUATOR: (
+                *("eval_config", "metrics_specs", 0, "metrics", 0, "per_slice_thresholds", 0),
+                *("threshold", "value_threshold", "lower_bound"),
+            ),
+            COMPARISON: ("settings", "evaluation", "min_accuracy"),
+        },
     ),
     RunParameter(
         "push_to",
         "kubeflow.push_to",
         "Where models go: gs://, s3://, minio:// or a mounted path, a directory for each branch "
         "below it. Empty: only into the run's artifacts.",
-        PUSHER,
-        ("push_destination", "filesystem", "base_directory"),
+        {_PUSHER: ("push_destination", "filesystem", "base_directory")},
     ),
 )
 
@@ -133,14 +141,17 @@ def check(name: str, value: Value) -> None:
             parameter.checked(value)
 
 
-def taken_by(node_id: str) -> tuple[RunParameter, ...]:
-    """The parameters that a node takes."""
-    return tuple(p for p in FORM if node_id.startswith(f"{p.kind}-"))
+def taken_by(node_id: str) -> tuple[tuple[RunParameter, Target], ...]:
+    """The parameters that a node takes, and where in TFX's parameters each goes."""
+    kind = _kind(node_id)
+    return tuple((p, p.targets[kind]) for p in FORM if kind in p.targets)
 
 
-def put(
-    tfx_parameters: Mapping[str, Any], target: tuple[str | int, ...], value: Any
-) -> dict[str, Any]:
+def _kind(node_id: str) -> str:
+    return node_id.partition("-")[0]
+
+
+def put(tfx_parameters: Mapping[str, Any], target: Target, value: Any) -> dict[str, Any]:
     """TFX's parameters with one value inside one of their JSON strings replaced.
 
     Raises:

@@ -1,16 +1,17 @@
 """The report of a run on Kubeflow Pipelines, from the artifacts in its object store."""
 
 import dataclasses
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from kubeflow import launcher_paths, names, storage
+from kubeflow import launcher_paths, storage
+from kubeflow.names import FINGERPRINT_NODE
 from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT
-from pipelines.data.prepare import MANIFEST, Manifest
-from pipelines.errors import UsageError
+from pipelines.errors import DocumentError, UsageError
 from pipelines.report import build
+from pipelines.report.build import Pushed
+from pipelines.report.comparison import Comparison
 
 if TYPE_CHECKING:
     from kubeflow.client.runs import Run
@@ -27,115 +28,96 @@ class _File:
     object: storage.Object
 
 
-_NAME = re.compile(r"(?:(?P<run>[^/]+)/)?(?P<task>[a-z0-9-]+)/[^/]+/(?P<output>\w+)/.+")
-
-
 def read(uri: str, options: storage.Options | None = None) -> build.Report:
-    """Reads what a run left.
-
-    A task that KFP's cache answered left nothing in its own run: the comparison of unchanged data
-    is then that of the newest run with the same dataset.
+    """Read what a run left.
 
     Args:
       uri: The run's directory, `<pipeline root>/<pipeline>/<run id>`, or the pipeline's, which
         means its newest finished run.
-      options: Of the store.
+      options: How to reach the store.
 
     Raises:
       UsageError: There is no finished run.
+      DocumentError: Its comparison is damaged, or was written by another release.
       StorageError: The store cannot be read.
     """
-    uri = uri.rstrip("/")
-    files = _files(uri, options)
-    looked = _all(files, names.FINGERPRINT_NODE, names.DATASET, MANIFEST)
-    if not looked:
-        raise UsageError(
-            f"no run of the pipeline is at {uri}: give <pipeline root>/<pipeline>/<run id>"
-        )
-    for manifest_file in looked:
-        manifest = _manifest(manifest_file, options)
-        own = [file for file in files if file.run == manifest_file.run]
-        compared = _all(own, COMPARISON, "comparison", COMPARISON_DOCUMENT)
-        if compared:
-            return _report(manifest, compared[0], own, options)
-        everywhere = files if manifest_file.run else _files(uri.rpartition("/")[0], options)
-        if found := _same_dataset(everywhere, manifest, options):
-            return _report(manifest, *found, options)
-    raise UsageError(f"the run at {uri} has not come to its comparison, or did not succeed")
+    return _read(uri, options, {}, ())
 
 
 def of_run(run: "Run", options: storage.Options | None = None) -> build.Report:
-    """Reads what a run left, with the times that KFP's API knows.
+    """Read what a run left, with the times and cached tasks that KFP's API knows.
 
     Raises:
       UsageError: It has not come to its comparison.
+      DocumentError: Its comparison is damaged, or was written by another release.
       StorageError: The store cannot be read.
     """
-    report = read(run.artifacts_uri, options)
-    return {
-        **report,
-        "seconds": {task.name: task.seconds for task in run.tasks if task.seconds is not None},
-        "cached": [task.name for task in run.tasks if task.is_cached],
-    }
-
-
-def _report(
-    manifest: Manifest, comparison: _File, files: Sequence[_File], options: storage.Options | None
-) -> build.Report:
-    document = json.loads(storage.read_bytes(comparison.uri, options))
-    for branch in document["branches"].values():
-        branch["evaluation_uri"] = launcher_paths.to_uri(branch["evaluation_uri"])
-    return build.assemble(
-        manifest,
-        document,
-        pushed={name: _pushed(files, name) for name in document["branches"]},
-        seconds={},
-        cached=[],
+    return _read(
+        run.artifacts_uri,
+        options,
+        {task.name: task.seconds for task in run.tasks if task.seconds is not None},
+        [task.name for task in run.tasks if task.is_cached],
     )
 
 
+def _read(
+    uri: str,
+    options: storage.Options | None,
+    seconds: Mapping[str, float],
+    cached: Sequence[str],
+) -> build.Report:
+    uri = uri.rstrip("/")
+    files = _files(uri, options)
+    if not files:
+        raise UsageError(
+            f"no run of the pipeline is at {uri}: give <pipeline root>/<pipeline>/<run id>"
+        )
+    documents = [
+        file
+        for file in files
+        if (file.task, file.output) == (COMPARISON, "comparison")
+        and file.uri.endswith(f"/{COMPARISON_DOCUMENT}")
+    ]
+    if not documents:
+        raise UsageError(f"the run at {uri} has not come to its comparison, or did not succeed")
+    newest = max(documents, key=lambda file: file.object.modified)
+    try:
+        comparison = Comparison.parse(storage.read_bytes(newest.uri, options), newest.uri)
+    except DocumentError as error:
+        raise DocumentError(f"{error}: run the pipeline again") from error
+    own = [file for file in files if file.run == newest.run]
+    report = build.assemble(
+        comparison,
+        pushed={name: _pushed(own, f"pusher-{name}", cached) for name in comparison.branches},
+        seconds=seconds,
+        cached=cached,
+    )
+    for branch in report["branches"].values():
+        branch["evaluation_uri"] = launcher_paths.to_uri(branch["evaluation_uri"])
+    return report
+
+
 def _files(uri: str, options: storage.Options | None) -> list[_File]:
-    found = []
-    for entry in storage.list_objects(uri, options):
-        if match := _NAME.fullmatch(entry.name):
-            found.append(
-                _File(
-                    match["run"] or "",
-                    match["task"],
-                    match["output"],
-                    f"{uri}/{entry.name}",
-                    entry,
-                )
-            )
-    return found
+    """The artifacts' files below the directory of a run, or of a pipeline with all its runs."""
+    objects = storage.list_objects(uri, options)
+    is_run = any(o.name.startswith((f"{COMPARISON}/", f"{FINGERPRINT_NODE}/")) for o in objects)
+    files = []
+    for entry in objects:
+        run, *path = ["", *entry.name.split("/")] if is_run else entry.name.split("/")
+        if len(path) >= 3:
+            task, _, output = path[:3]
+            files.append(_File(run, task, output, f"{uri}/{entry.name}", entry))
+    return files
 
 
-def _all(files: Sequence[_File], task: str, output: str, name: str = "") -> list[_File]:
-    """The files of a task's output, newest first."""
-    fitting = [f for f in files if (f.task, f.output) == (task, output) and f.uri.endswith(name)]
-    return sorted(fitting, key=lambda file: file.object.modified, reverse=True)
+def _pushed(files: Sequence[_File], task: str, cached: Collection[str]) -> Pushed:
+    """What a Pusher did: KFP's cache leaves nothing of a task in the run that it answers.
 
-
-def _manifest(file: _File, options: storage.Options | None) -> Manifest:
-    manifest = Manifest.parse(storage.read_bytes(file.uri, options))
-    if manifest is None:
-        raise UsageError(f"{file.uri} is not a dataset's manifest of this version")
-    return manifest
-
-
-def _same_dataset(
-    files: Sequence[_File], manifest: Manifest, options: storage.Options | None
-) -> tuple[_File, list[_File]] | None:
-    """The newest comparison of the same dataset, and the files of its run."""
-    for comparison in _all(files, COMPARISON, "comparison", COMPARISON_DOCUMENT):
-        own = [file for file in files if file.run == comparison.run]
-        theirs = _all(own, names.FINGERPRINT_NODE, names.DATASET, MANIFEST)
-        if theirs and _manifest(theirs[0], options).fingerprint == manifest.fingerprint:
-            return comparison, own
-    return None
-
-
-def _pushed(files: Sequence[_File], branch: str) -> str | None:
-    """The artifact that holds the pushed model; an unblessed one has none."""
-    pushed = _all(files, f"pusher-{branch}", "pushed_model")
-    return re.sub(r"(/pushed_model)/.*", r"\1", pushed[0].uri) if pushed else None
+    A task that ran leaves its log at least (`executor-logs`, KFP 2.5 and later).
+    """
+    own = [file for file in files if file.task == task]
+    models = [file for file in own if file.output == "pushed_model"]
+    if models:
+        newest = max(models, key=lambda file: file.object.modified)
+        return Pushed("yes", re.sub(r"(/pushed_model)/.*", r"\1", newest.uri))
+    return Pushed("no" if own and task not in cached else "earlier")

@@ -1,47 +1,82 @@
-"""A fingerprint of the code behind a dotted path, so that editing it invalidates the cache."""
+"""A fingerprint of the code behind dotted paths, so that editing it invalidates the cache."""
 
 import hashlib
 import importlib.metadata
 import importlib.util
+import os
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+_LIBRARIES = (
+    "tfx",
+    "tensorflow-cpu",
+    "tensorflow",
+    "tensorflow-model-analysis",
+    "tensorflow-transform",
+    "tf-keras",
+)
+_SUFFIXES = {".py", ".j2"}
+"""Sources, and the templates of the report."""
 
-def code_fingerprint(dotted_path: str) -> str:
-    """SHA-256 over the sources of a function's package and the versions it runs on.
 
-    TFX's cache key holds a dotted path, not the code behind it: without this an edited model
-    would be served from the cache.
+def code_fingerprint(*dotted_paths: str) -> str:
+    """SHA-256 over the sources of packages and the versions of the libraries that they run on.
+
+    The cache keys of TFX and KFP hold a dotted path, not the code behind it: without this the
+    cache would answer for an edited model.
 
     Args:
-      dotted_path: Of a function, such as `modules.lite.run_fn`; its module is not imported.
+      *dotted_paths: Of functions or modules, such as `modules.lite.run_fn`. The whole top-level
+        package of each counts, and none is imported.
 
     Raises:
       ModuleNotFoundError: No such module.
+      OSError: A source cannot be read.
     """
-    module_name = dotted_path.rpartition(".")[0]
-    spec = importlib.util.find_spec(module_name.split(".")[0])
-    if spec is None:
-        raise ModuleNotFoundError(f"no module named {module_name!r}")
     digest = hashlib.sha256()
-    for package in ("tfx", "tensorflow-cpu", "tensorflow"):
+    for library in _LIBRARIES:
         try:
-            digest.update(f"{package} {importlib.metadata.version(package)}\n".encode())
+            digest.update(f"{library} {importlib.metadata.version(library)}\n".encode())
         except importlib.metadata.PackageNotFoundError:
             continue
-    for folder, file in _sources(spec):
-        digest.update(f"{file.relative_to(folder)}\n".encode())
-        digest.update(file.read_bytes())
+    packages = {path.split(".")[0]: path for path in dotted_paths}
+    for package, path in sorted(packages.items()):
+        spec = importlib.util.find_spec(package)
+        if spec is None:
+            raise ModuleNotFoundError(f"no module named {path.rpartition('.')[0]!r}")
+        digest.update(f"{package}\n".encode())
+        for name, file in _sources(spec):
+            digest.update(f"{name}\n".encode())
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
-def _sources(spec: ModuleSpec) -> Iterator[tuple[Path, Path]]:
+def _sources(spec: ModuleSpec) -> Iterator[tuple[str, Path]]:
     """Every source of a package, with or without `__init__.py`, or of a single module."""
     if spec.submodule_search_locations is None:
         if spec.origin is not None:
-            yield Path(spec.origin).parent, Path(spec.origin)
+            yield Path(spec.origin).name, Path(spec.origin)
         return
     for location in spec.submodule_search_locations:
-        for file in sorted(Path(location).rglob("*.py")):
-            yield Path(location), file
+        for file in _walk(Path(location)):
+            yield file.relative_to(location).as_posix(), file
+
+
+def _walk(directory: Path) -> Iterator[Path]:
+    """The sources below a directory in order; linked directories too, each place once."""
+    seen = set()
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for folder, subfolders, names in os.walk(directory, followlinks=True, onerror=fail):
+        place = os.path.realpath(folder)
+        if place in seen:
+            subfolders.clear()
+            continue
+        seen.add(place)
+        subfolders.sort()
+        for name in sorted(names):
+            if Path(name).suffix in _SUFFIXES:
+                yield Path(folder, name)

@@ -3,7 +3,7 @@
     ImportExampleGen -> StatisticsGen -> SchemaGen -> ExampleValidator
                      -> Transform -> trainer-keras -> evaluator-keras -> pusher-keras
                                   -> trainer-lite -> validator-lite -> evaluator-lite -> pusher-lite
-    all models + eval examples + all evaluations -> comparison
+    all models + eval examples + all evaluations + anomalies -> comparison
 
 Node ids hold only `[a-z0-9-]`: Argo rejects dots and underscores when a run is created.
 """
@@ -32,6 +32,12 @@ from pipelines.components.names import COMPARISON
 from pipelines.components.pusher import Pusher
 from pipelines.settings import Branch, Settings
 
+CODE = "code"
+"""The property that holds a component's code; see `_add_code`."""
+
+_OURS = ("pipelines", "modules")
+"""The packages that the executors of our own components load."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Places:
@@ -46,7 +52,20 @@ class Places:
     serving: str
 
 
-def components(settings: Settings, places: Places) -> list[BaseComponent]:
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What the comparison records of its run.
+
+    Attributes:
+      id: The run's id.
+      dataset: JSON of `pipelines.report.comparison.Dataset`.
+    """
+
+    id: str
+    dataset: str
+
+
+def components(settings: Settings, places: Places, run: Run) -> list[BaseComponent]:
     """The components of the DAG, in an order that runs."""
     example_gen = ImportExampleGen(
         input_base=places.examples,
@@ -70,24 +89,28 @@ def components(settings: Settings, places: Places) -> list[BaseComponent]:
         examples=examples,
         schema=schema,
         preprocessing_fn=settings.preprocessing_fn,
-        custom_config={"code": code_fingerprint(settings.preprocessing_fn)},
         # StatisticsGen has them; Transform would compute its own before and after.
         disable_statistics=True,
     ).with_id("transform")
+    _add_code(transform, settings.preprocessing_fn, "modules")
 
     nodes = {
         branch.name: _branch_nodes(branch, settings, places, examples, schema, transform)
         for branch in settings.branches
     }
     comparison = BranchComparison(
+        settings=settings,
+        dataset=run.dataset,
+        run=run.id,
         examples=examples,
-        branches=settings.branches,
+        anomalies=example_validator.outputs["anomalies"],
         models={name: n.trainer.outputs["model"] for name, n in nodes.items()},
         evaluations={name: n.evaluator.outputs["evaluation"] for name, n in nodes.items()},
         validations={
             name: n.validator.outputs["blessing"] for name, n in nodes.items() if n.validator
         },
     ).with_id(COMPARISON)
+    _add_code(comparison, *_OURS)
     return [
         example_gen,
         statistics_gen,
@@ -136,9 +159,9 @@ def _branch_nodes(
         custom_config={
             "training": training.model_dump(exclude={"steps", "eval_steps"}),
             "quantization": branch.quantization,
-            "code": code_fingerprint(branch.run_fn_path),
         },
     ).with_id(f"trainer-{branch.name}")
+    _add_code(trainer, branch.run_fn_path, "modules")
     model = trainer.outputs["model"]
 
     config = evaluation.eval_config(settings.evaluation.min_accuracy)
@@ -151,9 +174,11 @@ def _branch_nodes(
             max_bytes=branch.max_bytes,
             max_latency_us=branch.max_latency_us,
         ).with_id(f"validator-{branch.name}")
+        _add_code(validator, *_OURS)
     evaluator = Evaluator(
         examples=examples, model=model, schema=schema, eval_config=config
     ).with_id(f"evaluator-{branch.name}")
+    _add_code(evaluator, "modules")  # it loads a metric of ours
     if validator:
         # It refuses a model whose inputs match no feature, which the Evaluator would fill with -1.
         evaluator.add_upstream_node(validator)
@@ -167,4 +192,13 @@ def _branch_nodes(
             )
         ),
     ).with_id(f"pusher-{branch.name}")
+    _add_code(pusher, *_OURS)
     return _BranchNodes(trainer, validator, evaluator, pusher)
+
+
+def _add_code(component: BaseComponent, *dotted_paths: str) -> None:
+    """Make the code that a component runs part of its cache key, in TFX and in KFP.
+
+    Executors ignore a property that they do not know.
+    """
+    component.spec.exec_properties[CODE] = code_fingerprint(*dotted_paths)

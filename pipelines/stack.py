@@ -1,8 +1,10 @@
-"""Which of the two supported stacks this is."""
+"""Which of the two supported stacks this is, and on what processor it runs."""
 
 import dataclasses
 import importlib.metadata
 import platform
+import re
+from pathlib import Path
 
 STACKS = {"1.16": "legacy", "1.21": "current"}
 """By TFX's minor version; see docs/run-locally.md."""
@@ -37,3 +39,12 @@ def installed() -> Stack:
         tfx=tfx,
         tensorflow=version("tensorflow-cpu", "tensorflow"),
     )
+
+
+def processor() -> str:
+    """The processor's model as Linux names it, else its architecture."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    except OSError:
+        found = None
+    return found[1].strip() if found else platform.machine()

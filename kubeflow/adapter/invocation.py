@@ -102,14 +102,14 @@ def to_tfx(
 def _parameters(values: Mapping[str, Any], task: str) -> dict[str, Any]:
     """TFX's parameters, with the run's own put into them."""
     made = {name: value for name, value in values.items() if name != names.DATA_FINGERPRINT}
-    for parameter in parameters.taken_by(task):
+    for parameter, target in parameters.taken_by(task):
         if parameter.name not in made:
             continue
         try:
             value = parameter.value_for(task, made.pop(parameter.name))
         except SettingsError as error:
             raise TaskError(f"task {task}: {error}") from None
-        made = parameters.put(made, parameter.target, value)
+        made = parameters.put(made, target, value)
     return made
 
 

@@ -7,11 +7,14 @@ from typing import Any
 
 from kubeflow import names, parameters
 from kubeflow.spec import Spec, type_title
+from pipelines.components.names import COMPARISON
 from pipelines.errors import SettingsError
 from pipelines.settings import Kubeflow, Settings
 
 _TYPES = {int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", str: "STRING"}
 _DATASET = {"artifactType": {"schemaTitle": "system.Dataset", "schemaVersion": "0.0.1"}}
+_RUN_ID = {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}}
+"""A value that no two runs share."""
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
 
 
@@ -33,6 +36,7 @@ def finish(tfx_spec: Spec, settings: Settings, image: str) -> Spec:
         spec["defaultPipelineRoot"] = settings.kubeflow.pipeline_root
     _add_run_parameters(spec, settings)
     _add_data(spec, settings.kubeflow, image)
+    _add_run(spec)
     _name_system_types(spec)
     _finish_containers(spec, settings.kubeflow)
     _set_caching(spec, settings.kubeflow)
@@ -66,18 +70,17 @@ def _definition(default: parameters.Value, description: str) -> dict[str, Any]:
 def _add_run_parameters(spec: Spec, settings: Settings) -> None:
     form = spec["root"]["inputDefinitions"]["parameters"]
     for parameter in parameters.FORM:
-        default = parameter.default(settings)
-        form[parameter.name] = _definition(default, parameter.description)
-        for node_id, task in _tasks(spec).items():
-            if parameter not in parameters.taken_by(node_id):
-                continue
+        form[parameter.name] = _definition(parameter.default(settings), parameter.description)
+    for node_id, task in _tasks(spec).items():
+        for parameter, target in parameters.taken_by(node_id):
+            default = parameter.default(settings)
             given = task["inputs"]["parameters"]
             constants = {
                 name: value["runtimeValue"]["constant"]
                 for name, value in given.items()
                 if "runtimeValue" in value
             }
-            parameters.put(constants, parameter.target, default)
+            parameters.put(constants, target, default)
             given[parameter.name] = {"componentInputParameter": parameter.name}
             spec["components"][node_id]["inputDefinitions"]["parameters"][parameter.name] = {
                 "parameterType": _TYPES[type(default)]
@@ -104,15 +107,13 @@ def _add_data(spec: Spec, kubeflow: Kubeflow, image: str) -> None:
         "componentRef": {"name": fingerprint},
         # A run's own value, so that not even a run submitted with caching forced on is answered
         # from the cache.
-        "inputs": {
-            "parameters": {names.RUN: {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}}}
-        },
+        "inputs": {"parameters": {names.RUN: _RUN_ID}},
     }
     components[fingerprint] = {
         "executorLabel": _label(fingerprint),
         "inputDefinitions": {"parameters": {names.RUN: text}},
         "outputDefinitions": {
-            "parameters": {names.DATA_FINGERPRINT: text},
+            "parameters": {names.DATA_FINGERPRINT: text, names.DATASET_SUMMARY: text},
             "artifacts": {names.DATASET: _DATASET},
         },
     }
@@ -160,6 +161,25 @@ def _add_data(spec: Spec, kubeflow: Kubeflow, image: str) -> None:
         tasks[node_id]["dependentTasks"] = sorted(
             {*tasks[node_id].get("dependentTasks", []), importer}
         )
+
+
+def _add_run(spec: Spec) -> None:
+    """Give the comparison the run's id and dataset, so that each run has a comparison of its own.
+
+    With the id among its parameters, not even a run submitted with caching forced on is answered
+    with the comparison of another run.
+    """
+    task = _tasks(spec)[COMPARISON]
+    task["inputs"]["parameters"] |= {
+        names.RUN: _RUN_ID,
+        names.DATASET: {
+            "taskOutputParameter": {
+                "producerTask": names.FINGERPRINT_NODE,
+                "outputParameterKey": names.DATASET_SUMMARY,
+            }
+        },
+    }
+    task["dependentTasks"] = sorted({*task["dependentTasks"], names.FINGERPRINT_NODE})
 
 
 def _name_system_types(spec: Spec) -> None:
@@ -217,7 +237,7 @@ def _set_caching(spec: Spec, kubeflow: Kubeflow) -> None:
             f"kubeflow.uncached names {sorted(unknown)[0]!r}, and the tasks are "
             f"{', '.join(sorted(_tasks(spec)))}"
         )
-    uncached = {names.FINGERPRINT_NODE, *kubeflow.uncached}
+    uncached = {names.FINGERPRINT_NODE, COMPARISON, *kubeflow.uncached}
     for node_id, task in _tasks(spec).items():
         # As the kfp SDK writes it: an empty message is "no".
         task["cachingOptions"] = {} if node_id in uncached else {"enableCache": True}

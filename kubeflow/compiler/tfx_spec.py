@@ -19,8 +19,10 @@ def build(settings: Settings, image: str) -> Spec:
       SettingsError: Beam's runner cannot reach the tasks' files.
     """
     _check_beam(settings.beam)
-    # The tasks learn both places from the run's parameters.
-    components = dag.components(settings, dag.Places(examples="", serving=""))
+    # The tasks learn all of these when they run.
+    components = dag.components(
+        settings, dag.Places(examples="", serving=""), dag.Run(id="", dataset="")
+    )
     if settings.beam.staging:
         _stage(components, settings.beam.staging)
     config = kubeflow_v2_dag_runner.KubeflowV2DagRunnerConfig(

@@ -1,9 +1,12 @@
 """Branch comparison: every model on every evaluation example, beside what its Evaluator said."""
 
+import dataclasses
+import datetime
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tfx import types
 from tfx.dsl.components.base.base_component import BaseComponent
@@ -13,9 +16,18 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import path_utils
 
+from pipelines import files
+from pipelines.components import verdict
 from pipelines.components.artifacts import ClassificationMetrics, Comparison, Metrics, Page
-from pipelines.components.names import COMPARISON_DOCUMENT, VERDICT
-from pipelines.settings import BASELINE, Branch
+from pipelines.components.names import COMPARISON_DOCUMENT
+from pipelines.components.verdict import Verdict
+from pipelines.settings import BASELINE, Settings
+
+if TYPE_CHECKING:
+    from pipelines.report import comparison
+
+_ANOMALIES = "SchemaDiff.pb"
+"""`DEFAULT_FILE_NAME` of TFX's ExampleValidator, whose module would load TFDV."""
 
 
 class Executor(BaseExecutor):
@@ -27,9 +39,13 @@ class Executor(BaseExecutor):
         output_dict: dict[str, list[types.Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Predicts every evaluation example with every model."""
+        """Predict every evaluation example with every model.
+
+        Raises:
+          DocumentError: A lite validator's verdict cannot be read.
+        """
         from pipelines import evaluation, stack
-        from pipelines.report import build, document, page, predictors
+        from pipelines.report import build, comparison, document, page, predictors
 
         examples = predictors.read_examples(
             artifact_utils.get_split_uri(input_dict["examples"], "eval")
@@ -52,28 +68,58 @@ class Executor(BaseExecutor):
                 latency=predictors.latency(model, examples),
                 verdict=_failures(validation) if validation else [],
             )
-        compared = document.compare(examples, measured, BASELINE, stack.installed())
+        compared = comparison.Comparison(
+            run=comparison.Run(
+                id=exec_properties["run"],
+                date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+                processor=stack.processor(),
+                cores=os.cpu_count() or 1,
+            ),
+            dataset=json.loads(exec_properties["dataset"]),
+            settings=json.loads(exec_properties["settings"]),
+            anomalies=_anomalies(input_dict["anomalies"]),
+            stack=comparison.Stack(**dataclasses.asdict(stack.installed())),
+            branches=document.branches(measured),
+            comparison=document.paired(examples, measured, BASELINE),
+        )
         uri = artifact_utils.get_single_uri(output_dict["comparison"])
-        with open(os.path.join(uri, COMPARISON_DOCUMENT), "w") as stream:
-            json.dump(compared, stream)
+        files.write_text(Path(uri, COMPARISON_DOCUMENT), compared.to_json())
         metrics = artifact_utils.get_single_instance(output_dict["metrics"])
         for key, value in document.metrics(compared).items():
             metrics.set_float_custom_property(key, value)
         artifact_utils.get_single_instance(output_dict["page"]).write(
-            page.render(build.before_pushing(compared))
+            page.render(build.assemble(compared))
         )
-        for name, branch in compared["branches"].items():
+        for name, branch in compared.branches.items():
             confusion = artifact_utils.get_single_instance(output_dict[_key("confusion", name)])
             confusion.set_json_value_custom_property(
-                "confusionMatrix", document.kfp_confusion(branch["confusion"])
+                "confusionMatrix", document.kfp_confusion(branch.confusion)
             )
 
 
 def _failures(validation: list[types.Artifact]) -> list[str]:
     """Why a lite validator refused its model, a sentence each."""
-    with open(os.path.join(artifact_utils.get_single_uri(validation), VERDICT)) as stream:
-        failures: list[str] = json.load(stream)["failures"]
-    return failures
+    file = Path(artifact_utils.get_single_uri(validation), verdict.FILENAME)
+    return Verdict.parse(file.read_bytes(), str(file)).failures
+
+
+def _anomalies(artifacts: list[types.Artifact]) -> list["comparison.Anomaly"]:
+    """What ExampleValidator found, by split and feature."""
+    from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+    from pipelines.report.comparison import Anomaly
+
+    (artifact,) = artifacts
+    found = []
+    for split in artifact_utils.decode_split_names(artifact.split_names):
+        file = Path(artifact_utils.get_split_uri(artifacts, split), _ANOMALIES)
+        anomalies = anomalies_pb2.Anomalies.FromString(file.read_bytes())
+        for feature, info in sorted(anomalies.anomaly_info.items()):
+            found.append(Anomaly(split=split, feature=feature, description=info.description))
+        if anomalies.HasField("dataset_anomaly_info"):
+            description = anomalies.dataset_anomaly_info.description
+            found.append(Anomaly(split=split, feature="", description=description))
+    return found
 
 
 def _key(what: str, branch_name: str) -> str:
@@ -85,13 +131,19 @@ def _spec_for(
     channels: Mapping[str, types.BaseChannel], confusions: Iterable[str]
 ) -> type[ComponentSpec]:
     """A spec with inputs and outputs for each branch: TFX has none by pattern."""
-    inputs = {"examples": ChannelParameter(type=standard_artifacts.Examples)}
+    inputs = {
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies),
+    }
     inputs |= {key: ChannelParameter(type=channel.type) for key, channel in channels.items()}
     return type(
         "Spec",
         (Spec,),
         {
-            "PARAMETERS": {"branches": ExecutionParameter(type=str)},
+            "PARAMETERS": {
+                key: ExecutionParameter(type=str)
+                for key in ("branches", "settings", "dataset", "run")
+            },
             "INPUTS": inputs,
             "OUTPUTS": {
                 "comparison": ChannelParameter(type=Comparison),
@@ -119,8 +171,11 @@ class BranchComparison(BaseComponent):
 
     def __init__(
         self,
+        settings: Settings,
+        dataset: str,
+        run: str,
         examples: types.BaseChannel,
-        branches: Sequence[Branch],
+        anomalies: types.BaseChannel,
         models: Mapping[str, types.BaseChannel],
         evaluations: Mapping[str, types.BaseChannel],
         validations: Mapping[str, types.BaseChannel],
@@ -128,8 +183,11 @@ class BranchComparison(BaseComponent):
         """Compares on the `eval` split.
 
         Args:
+          settings: What the run was told; the document records it.
+          dataset: JSON of `pipelines.report.comparison.Dataset`; the document records it.
+          run: The run's id. No cache answers with the comparison of another run.
           examples: Raw examples with a split `eval`.
-          branches: The branches, the baseline among them.
+          anomalies: What ExampleValidator found in them.
           models: A `Model` for each branch, by name.
           evaluations: A `ModelEvaluation` for each branch, by name.
           validations: A lite validator's `InfraBlessing` for each branch that has one, by name.
@@ -143,11 +201,19 @@ class BranchComparison(BaseComponent):
             )
             for name, channel in by_name.items()
         }
+        branches = settings.branches
         confusions = [_key("confusion", branch.name) for branch in branches]
+        recorded = settings.model_dump(
+            mode="json", include={"training", "evaluation", "branches", "preprocessing_fn"}
+        )
         super().__init__(
             _spec_for(channels, confusions)(
                 examples=examples,
+                anomalies=anomalies,
                 branches=json.dumps([{"name": b.name, "kind": b.kind} for b in branches]),
+                settings=json.dumps(recorded, sort_keys=True),
+                dataset=dataset,
+                run=run,
                 comparison=types.Channel(type=Comparison),
                 metrics=types.Channel(type=Metrics),
                 page=types.Channel(type=Page),

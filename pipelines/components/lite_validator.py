@@ -4,8 +4,8 @@ TFX's InfraValidator starts a model server, which TFLite models do not have; thi
 same question on the device format and gives the same `InfraBlessing` to the Pusher.
 """
 
-import json
 import os
+from pathlib import Path
 from typing import Any
 
 from tfx import types
@@ -16,7 +16,8 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import path_utils
 
-from pipelines.components.names import VERDICT
+from pipelines import files
+from pipelines.components.verdict import FILENAME, Verdict
 
 _BLESSED = "blessed"
 
@@ -61,9 +62,8 @@ class Executor(BaseExecutor):
                 f"{max_latency:g}"
             )
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        verdict = {"model_bytes": size, "latency_us": latency.p50, "failures": failures}
-        with open(os.path.join(blessing.uri, VERDICT), "w") as stream:
-            json.dump(verdict, stream)
+        verdict = Verdict(model_bytes=size, latency_us=latency.p50, failures=failures)
+        files.write_text(Path(blessing.uri, FILENAME), verdict.to_json())
         blessing.set_int_custom_property(_BLESSED, int(not failures))
 
 

@@ -60,6 +60,16 @@ class Manifest:
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
+    def summary(self) -> dict[str, Any]:
+        """What a run's comparison records of its dataset."""
+        return {
+            "source": self.source,
+            "fingerprint": self.fingerprint,
+            "train_examples": self.count(TRAIN),
+            "eval_examples": self.count(EVAL),
+            "class_counts": {name: split["class_balance"] for name, split in self.examples.items()},
+        }
+
     def count(self, split_name: str) -> int:
         """Examples in one split."""
         return int(self.examples[split_name]["count"])

@@ -102,6 +102,11 @@ class Job:
 def run(lanes: list[Lane], jobs: list[Job], on_event: Callable[[events.Event], None]) -> None:
     """Runs the first job here and the others in lanes; a failure leaves the others to their end.
 
+    Args:
+      lanes: One for each job but the first.
+      jobs: What to run.
+      on_event: Called with the events of the lanes, which are not steps of this process.
+
     Raises:
       LaneFailed: The first job that failed in a lane.
       Exception: Whatever the job here raised.

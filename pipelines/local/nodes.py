@@ -16,7 +16,7 @@ from pipelines.local import events
 
 
 class Reporter:
-    """Sends events for steps, and knows the current one."""
+    """Sends events for the steps of this process, and knows the current one."""
 
     def __init__(self, send: Callable[[events.Event], None]) -> None:
         self._send = send

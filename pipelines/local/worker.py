@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from pipelines import beam
@@ -14,7 +15,7 @@ from pipelines import settings as settings_module
 from pipelines.components.names import COMPARISON
 from pipelines.data import prepare
 from pipelines.errors import SettingsError
-from pipelines.local import events, lanes, nodes
+from pipelines.local import artifacts, events, lanes, nodes
 from pipelines.local.layout import Layout
 from pipelines.settings import Settings
 
@@ -37,7 +38,7 @@ def main() -> None:
     try:
         settings = settings_module.validate(job["settings"])
         with beam.job_server(settings.beam):
-            _run(settings, layout, reporter)
+            _run(settings, layout, reporter, send)
     except lanes.LaneFailed as error:
         send(error.failed)
         os._exit(1)
@@ -51,7 +52,12 @@ def main() -> None:
     os._exit(0)
 
 
-def _run(settings: Settings, layout: Layout, reporter: nodes.Reporter) -> None:
+def _run(
+    settings: Settings,
+    layout: Layout,
+    reporter: nodes.Reporter,
+    send: Callable[[events.Event], None],
+) -> None:
     reporter.send(events.Planned([_DATA, _COMPOSE]))
     # Spark has one context in a JVM: its job server fails a job that comes during another.
     wanted = 1 if settings.beam.runner == "spark" else settings.local.lanes
@@ -66,10 +72,12 @@ def _run(settings: Settings, layout: Layout, reporter: nodes.Reporter) -> None:
         )
         train, evaluation = manifest.count(prepare.TRAIN), manifest.count(prepare.EVAL)
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")
-    with reporter.step(_COMPOSE):
+    run_id = datetime.datetime.now(datetime.timezone.utc).isoformat()
+    with reporter.step(_COMPOSE) as note:
         _check_functions(settings)
         nodes.load(reporter)
-        compiled, node_ids = _compile(settings, layout, train + evaluation)
+        note += artifacts.discard_damaged(layout.pipeline)
+        compiled, node_ids = _compile(settings, layout, run_id, manifest)
     reporter.send(events.Planned([*node_ids, _REPORT]))
 
     from pipelines import dag
@@ -81,15 +89,18 @@ def _run(settings: Settings, layout: Layout, reporter: nodes.Reporter) -> None:
     in_branches = {i for ids in of_branches for i in ids}
     nodes.run(compiled, set(node_ids) - in_branches - {COMPARISON})
     jobs = [lanes.Job(compiled, ids, layout.root, layout.log) for ids in of_branches]
-    lanes.run(others, jobs, reporter.send)
+    # Not through the reporter: a step of another lane is not what this process is doing.
+    lanes.run(others, jobs, send)
     nodes.run(compiled, {COMPARISON})
     with reporter.step(_REPORT):
         from pipelines.report import build
 
-        build.build(layout)
+        build.build(layout, run_id)
 
 
-def _compile(settings: Settings, layout: Layout, examples: int) -> tuple[bytes, list[str]]:
+def _compile(
+    settings: Settings, layout: Layout, run_id: str, manifest: prepare.Manifest
+) -> tuple[bytes, list[str]]:
     """The pipeline as TFX runs it, with the id of this run, and its nodes in order."""
     from tfx.dsl.compiler import compiler, constants
     from tfx.orchestration import metadata, pipeline
@@ -102,18 +113,22 @@ def _compile(settings: Settings, layout: Layout, examples: int) -> tuple[bytes, 
             pipeline_name=settings.name,
             pipeline_root=str(layout.pipeline),
             components=dag.components(
-                settings, dag.Places(examples=str(layout.data), serving=str(layout.serving))
+                settings,
+                dag.Places(examples=str(layout.data), serving=str(layout.serving)),
+                dag.Run(run_id, json.dumps(manifest.summary(), sort_keys=True)),
             ),
             enable_cache=True,
             metadata_connection_config=metadata.sqlite_metadata_connection_config(
                 str(layout.metadata)
             ),
-            beam_pipeline_args=beam.pipeline_args(settings.beam, examples),
+            beam_pipeline_args=beam.pipeline_args(
+                settings.beam, manifest.count(prepare.TRAIN) + manifest.count(prepare.EVAL)
+            ),
         )
     )
     runtime_parameter_utils.substitute_runtime_parameter(
         compiled,
-        {constants.PIPELINE_RUN_ID_PARAMETER_NAME: datetime.datetime.now().isoformat()},
+        {constants.PIPELINE_RUN_ID_PARAMETER_NAME: run_id},
     )
     ids = [node.pipeline_node.node_info.id for node in compiled.nodes]
     return compiled.SerializeToString(), ids

@@ -1,18 +1,18 @@
 """The report of a local run: `report.json` and `report.html`."""
 
-import json
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from pipelines import files
 from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT
-from pipelines.data.prepare import EVAL, TRAIN, Manifest
-from pipelines.errors import UsageError
+from pipelines.documents import Document
+from pipelines.errors import DocumentError, UsageError
 from pipelines.local.layout import Layout
 from pipelines.report import metadata, page
+from pipelines.report.comparison import Comparison
 from pipelines.report.metadata import Node
-from pipelines.settings import BASELINE
 
 Report = dict[str, Any]
 """Keys as in docs/report.md."""
@@ -20,46 +20,63 @@ Report = dict[str, Any]
 _IMAGE = "image"
 
 
-def build(layout: Layout) -> Report:
-    """Writes both files from the newest complete run and returns the JSON's content.
+@dataclasses.dataclass(frozen=True)
+class Pushed:
+    """What became of a branch's model.
+
+    Attributes:
+      state: `yes`; `earlier`, where the cache answered for the Pusher, so that an earlier run
+        pushed this model; `removed` since; `refused` by a gate; `no`, where none of these is known.
+      uri: Where it is; None where it is nowhere, or not known.
+    """
+
+    state: Literal["yes", "earlier", "removed", "refused", "no"]
+    uri: str | None = None
+
+
+class ReportDocument(Document):
+    """The content of `report.json`."""
+
+    FORMAT: ClassVar[int] = 2
+
+    run: dict[str, Any]
+    dataset: dict[str, Any]
+    settings: dict[str, Any]
+    anomalies: list[dict[str, Any]]
+    stack: dict[str, Any]
+    branches: dict[str, dict[str, Any]]
+    comparison: dict[str, dict[str, Any]]
+    seconds: dict[str, float]
+    cached: list[str]
+
+
+def build(layout: Layout, run_id: str | None = None) -> Report:
+    """Writes both files and returns the JSON's content.
+
+    Args:
+      layout: The output directory.
+      run_id: The run to report; the newest complete one if None.
 
     Raises:
-      UsageError: No complete run, or something of it was removed.
+      UsageError: No complete run, or something of it was removed or damaged.
       OutputError: The files cannot be written.
     """
-    nodes = metadata.newest_complete_run(layout.metadata, COMPARISON)
-    manifest = Manifest.read(layout.data)
-    if manifest is None:
-        raise UsageError(f"the dataset in {layout.data} is gone: run again")
-    document_file = Path(nodes[COMPARISON].outputs["comparison"].uri) / COMPARISON_DOCUMENT
+    nodes = metadata.complete_run(layout.metadata, COMPARISON, run_id)
+    file = Path(nodes[COMPARISON].outputs["comparison"].uri) / COMPARISON_DOCUMENT
     try:
-        document = json.loads(document_file.read_text())
+        comparison = Comparison.parse(file.read_bytes(), str(file))
+    except DocumentError as error:
+        raise DocumentError(f"{error}: run again") from error
     except OSError as error:
-        raise UsageError(f"{document_file} is gone: run again") from error
+        raise UsageError(f"{file} is gone: run again") from error
     report = assemble(
-        manifest,
-        document,
-        pushed={name: _pushed(nodes[f"pusher-{name}"]) for name in document["branches"]},
+        comparison,
+        pushed={name: _pushed(nodes[f"pusher-{name}"]) for name in comparison.branches},
         seconds={node_id: node.seconds for node_id, node in nodes.items()},
         cached=[node_id for node_id, node in nodes.items() if node.cached],
     )
     write(report, layout.report_json, layout.report_html)
     return report
-
-
-def before_pushing(document: Mapping[str, Any]) -> Report:
-    """What the comparison alone can tell: of the dataset, the examples that it judged on."""
-    return {
-        "dataset": {"eval_examples": document["branches"][BASELINE]["examples"]},
-        "branches": {
-            name: {**branch, "blessed": not branch["refusals"], "pushed_uri": None}
-            for name, branch in document["branches"].items()
-        },
-        "comparison": document["comparison"],
-        "stack": document["stack"],
-        "seconds": {},
-        "cached": [],
-    }
 
 
 def write(report: Report, json_file: Path, html_file: Path) -> None:
@@ -69,54 +86,54 @@ def write(report: Report, json_file: Path, html_file: Path) -> None:
       OutputError: The files cannot be written.
     """
     html = page.render(report)
-    files.write_text(json_file, json.dumps(_without_images(report), indent=2) + "\n")
+    document = ReportDocument.model_validate(_without_images(report))
+    files.write_text(json_file, document.to_json())
     files.write_text(html_file, html)
 
 
 def read(layout: Layout) -> Report:
-    """The content of `report.json`."""
-    report: Report = json.loads(layout.report_json.read_text())
-    return report
+    """The content of `report.json`.
+
+    Raises:
+      DocumentError: It is damaged.
+    """
+    file = layout.report_json
+    return ReportDocument.parse(file.read_bytes(), str(file)).model_dump(mode="json")
 
 
 def assemble(
-    manifest: Manifest,
-    document: Mapping[str, Any],
-    pushed: Mapping[str, str | None],
-    seconds: Mapping[str, float],
-    cached: Sequence[str],
+    comparison: Comparison,
+    pushed: Mapping[str, Pushed] | None = None,
+    seconds: Mapping[str, float] | None = None,
+    cached: Sequence[str] = (),
 ) -> Report:
-    """Joins the dataset, the comparison's document and what a run did.
+    """Joins what a run's comparison recorded and what became of its models.
 
     Args:
-      manifest: Of the dataset that the run read.
-      document: The comparison's; see `pipelines.report.document`.
-      pushed: Where each branch's model was pushed, None where it was not or is gone.
+      comparison: The run's own.
+      pushed: What became of each branch's model, where that is known.
       seconds: Each node's time.
-      cached: The nodes whose outputs came from an earlier run.
+      cached: The nodes that the cache answered for.
     """
+    report = comparison.model_dump(mode="json")
+    outcomes = pushed or {}
+    for name, branch in report["branches"].items():
+        branch["blessed"] = not branch["refusals"]
+        outcome = outcomes.get(name, Pushed("no")) if branch["blessed"] else Pushed("refused")
+        branch["pushed"], branch["pushed_uri"] = outcome.state, outcome.uri
     return {
-        "dataset": {
-            "source": manifest.source,
-            "train_examples": manifest.count(TRAIN),
-            "eval_examples": manifest.count(EVAL),
-            "fingerprint": manifest.fingerprint,
-        },
-        "branches": {
-            name: {**branch, "blessed": not branch["refusals"], "pushed_uri": pushed[name]}
-            for name, branch in document["branches"].items()
-        },
-        "comparison": document["comparison"],
-        "stack": document["stack"],
-        "seconds": {node_id: round(value, 3) for node_id, value in seconds.items()},
+        **report,
+        "seconds": {node_id: round(value, 3) for node_id, value in (seconds or {}).items()},
         "cached": list(cached),
     }
 
 
-def _pushed(pusher: Node) -> str | None:
-    """Where a Pusher put the model; a cached one does not look whether someone removed it."""
-    destination: str | None = pusher.outputs["pushed_model"].properties.get("pushed_destination")
-    return destination if destination and Path(destination).exists() else None
+def _pushed(pusher: Node) -> Pushed:
+    """What a Pusher did; a cached one does not look whether somebody removed the model."""
+    destination = pusher.outputs["pushed_model"].properties.get("pushed_destination")
+    if not destination:
+        return Pushed("no")
+    return Pushed("yes", destination) if Path(destination).exists() else Pushed("removed")
 
 
 def refusals(report: Report) -> list[str]:

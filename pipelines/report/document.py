@@ -1,14 +1,4 @@
-"""The comparison's document: everything that does not depend on the run it came from.
-
-    branches.<name>    {kind, accuracy, loss, calibration_error, examples, per_class_accuracy,
-                        confusion [[actual][predicted]], model_bytes, latency_us, evaluation_uri,
-                        refusals [sentence]}
-    stack              {name, python, tfx, tensorflow}
-    comparison.<name>  {accuracy_delta, ci95, agreement, mcnemar_p,
-                        disagreements [{index, label, keras, other, image}]}
-
-`index` counts the evaluation examples as stored; `image` is a PNG, base64.
-"""
+"""From what was measured of the branches to the parts of `pipelines.report.comparison`."""
 
 import base64
 import dataclasses
@@ -22,9 +12,9 @@ from PIL import Image
 
 from modules import features
 from pipelines import evaluation
-from pipelines.report import statistics
-from pipelines.report.predictors import Latency, RawExamples
-from pipelines.stack import Stack
+from pipelines.report import predictors, statistics
+from pipelines.report.comparison import Branch, Comparison, Disagreement, Latency, Paired
+from pipelines.report.predictors import RawExamples
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,39 +34,40 @@ class Measured:
     evaluation: evaluation.Evaluated
     predictions: NDArray[np.int64]
     model_bytes: int
-    latency: Latency
+    latency: predictors.Latency
     verdict: list[str]
 
 
-def compare(
-    examples: RawExamples, measured: Mapping[str, Measured], baseline: str, stack: Stack
-) -> dict[str, Any]:
-    """The document, ready for JSON."""
+def branches(measured: Mapping[str, Measured]) -> dict[str, Branch]:
+    """Each branch on its own."""
+    return {name: _branch(branch) for name, branch in measured.items()}
+
+
+def paired(
+    examples: RawExamples, measured: Mapping[str, Measured], baseline: str
+) -> dict[str, Paired]:
+    """Each branch but the baseline, against it on the same examples."""
     base = measured[baseline].predictions
     return {
-        "stack": dataclasses.asdict(stack),
-        "branches": {name: _branch(branch) for name, branch in measured.items()},
-        "comparison": {
-            name: {
-                **dataclasses.asdict(statistics.compare(examples.labels, base, branch.predictions)),
-                "disagreements": _disagreements(examples, base, branch.predictions),
-            }
-            for name, branch in measured.items()
-            if name != baseline
-        },
+        name: Paired(
+            **dataclasses.asdict(statistics.compare(examples.labels, base, branch.predictions)),
+            disagreements=_disagreements(examples, base, branch.predictions),
+        )
+        for name, branch in measured.items()
+        if name != baseline
     }
 
 
-def metrics(document: Mapping[str, Any]) -> dict[str, float]:
-    """The document's numbers by name, such as `accuracy_lite`, for people to chart."""
+def metrics(comparison: Comparison) -> dict[str, float]:
+    """The comparison's numbers by name, such as `accuracy_lite`, for charts."""
     numbers = {}
-    for name, branch in document["branches"].items():
-        numbers[f"accuracy_{name}"] = branch["accuracy"]
-        numbers[f"model_bytes_{name}"] = float(branch["model_bytes"])
-        numbers[f"latency_us_{name}"] = branch["latency_us"]["p50"]
-    for name, compared in document["comparison"].items():
-        numbers[f"accuracy_delta_{name}"] = compared["accuracy_delta"]
-        numbers[f"agreement_{name}"] = compared["agreement"]
+    for name, branch in comparison.branches.items():
+        numbers[f"accuracy_{name}"] = branch.accuracy
+        numbers[f"model_bytes_{name}"] = float(branch.model_bytes)
+        numbers[f"latency_us_{name}"] = branch.latency_us.p50
+    for name, compared in comparison.comparison.items():
+        numbers[f"accuracy_delta_{name}"] = compared.accuracy_delta
+        numbers[f"agreement_{name}"] = compared.agreement
     return numbers
 
 
@@ -91,34 +82,34 @@ def kfp_confusion(confusion: list[list[int]]) -> dict[str, Any]:
     }
 
 
-def _branch(branch: Measured) -> dict[str, Any]:
+def _branch(branch: Measured) -> Branch:
     metrics = branch.evaluation.metrics
-    return {
-        "kind": branch.kind,
-        "accuracy": metrics[evaluation.ACCURACY],
-        "loss": metrics[evaluation.LOSS],
-        "calibration_error": metrics[evaluation.CALIBRATION],
-        "examples": int(metrics[evaluation.COUNT]),
-        "per_class_accuracy": branch.evaluation.per_class_accuracy,
-        "confusion": branch.evaluation.confusion,
-        "model_bytes": branch.model_bytes,
-        "latency_us": dataclasses.asdict(branch.latency),
-        "evaluation_uri": branch.evaluation.uri,
-        "refusals": branch.evaluation.failures + branch.verdict,
-    }
+    return Branch(
+        kind=branch.kind,
+        accuracy=metrics[evaluation.ACCURACY],
+        loss=metrics[evaluation.LOSS],
+        calibration_error=metrics[evaluation.CALIBRATION],
+        examples=int(metrics[evaluation.COUNT]),
+        per_class_accuracy=branch.evaluation.per_class_accuracy,
+        confusion=branch.evaluation.confusion,
+        model_bytes=branch.model_bytes,
+        latency_us=Latency(**dataclasses.asdict(branch.latency)),
+        evaluation_uri=branch.evaluation.uri,
+        refusals=branch.evaluation.failures + branch.verdict,
+    )
 
 
 def _disagreements(
     examples: RawExamples, base: NDArray[np.int64], other: NDArray[np.int64]
-) -> list[dict[str, Any]]:
+) -> list[Disagreement]:
     return [
-        {
-            "index": int(i),
-            "label": int(examples.labels[i]),
-            "keras": int(base[i]),
-            "other": int(other[i]),
-            "image": _png(examples.images[i]),
-        }
+        Disagreement(
+            index=int(i),
+            label=int(examples.labels[i]),
+            keras=int(base[i]),
+            other=int(other[i]),
+            image=_png(examples.images[i]),
+        )
         for i in np.flatnonzero(base != other)
     ]
 

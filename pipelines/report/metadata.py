@@ -1,4 +1,4 @@
-"""What ML Metadata knows of the newest run in a local output directory."""
+"""What ML Metadata knows of a run in a local output directory."""
 
 import dataclasses
 from pathlib import Path
@@ -30,8 +30,13 @@ class Artifact:
     properties: dict[str, Any]
 
 
-def newest_complete_run(database: Path, final_node: str) -> dict[str, Node]:
-    """The components of the newest run in which `final_node` ended well, by node id.
+def complete_run(database: Path, final_node: str, run_id: str | None = None) -> dict[str, Node]:
+    """The components of a run in which `final_node` ended well, by node id.
+
+    Args:
+      database: ML Metadata in SQLite.
+      final_node: The id of the last node.
+      run_id: The run; the newest such run if None.
 
     Raises:
       UsageError: There is none.
@@ -56,6 +61,8 @@ def newest_complete_run(database: Path, final_node: str) -> dict[str, Node]:
     except (errors.StatusError, RuntimeError) as error:
         raise UsageError(f"{database} cannot be read: {error}") from error
     for run in sorted(runs, key=lambda context: context.id, reverse=True):
+        if run_id not in (None, run.name):
+            continue
         nodes = _nodes(store, run.id)
         if final_node in nodes:
             return nodes

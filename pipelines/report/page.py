@@ -1,5 +1,6 @@
 """The report as one self-contained page: no script, no other file, legible on a phone."""
 
+import datetime
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,7 +20,12 @@ def render(report: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(delta=table.delta, size=table.size)
+    environment.filters.update(date=_date, delta=table.delta, size=table.size)
     return environment.get_template("report.html.j2").render(
         report=report, baseline=BASELINE, max_images=_MAX_IMAGES
     )
+
+
+def _date(moment: str) -> str:
+    """`2026-11-27 03:10 UTC` of an ISO 8601 time."""
+    return f"{datetime.datetime.fromisoformat(moment):%Y-%m-%d %H:%M} UTC"

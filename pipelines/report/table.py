@@ -6,6 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+_OUTCOMES = {"earlier": "by an earlier run"}
+
 
 def render(report: dict[str, Any]) -> RenderableType:
     """A row per branch: quality, difference from the baseline, size, latency, outcome."""
@@ -22,7 +24,7 @@ def render(report: dict[str, Any]) -> RenderableType:
             f"{compared['agreement']:.1%}" if compared else "",
             size(branch["model_bytes"]),
             f"{branch['latency_us']['p50']:.0f} µs",
-            _pushed(branch),
+            _OUTCOMES.get(branch["pushed"], branch["pushed"]),
         )
     dataset = report["dataset"]
     caption = Text(
@@ -31,12 +33,6 @@ def render(report: dict[str, Any]) -> RenderableType:
         style="dim",
     )
     return Group(table, caption)
-
-
-def _pushed(branch: dict[str, Any]) -> str:
-    if branch["blessed"]:
-        return "yes" if branch["pushed_uri"] else "removed"
-    return "refused"
 
 
 def delta(compared: dict[str, Any]) -> str:

@@ -102,8 +102,8 @@ def test_run_parameters_reach_the_nodes_of_every_branch(spec):
         }
 
     for name in ("train_steps", "eval_steps", "batch_size"):
-        assert takers(name) == {"trainer-keras", "trainer-lite"}
-    assert takers("min_accuracy") == {"evaluator-keras", "evaluator-lite"}
+        assert takers(name) == {"trainer-keras", "trainer-lite", "comparison"}
+    assert takers("min_accuracy") == {"evaluator-keras", "evaluator-lite", "comparison"}
     assert takers("push_to") == {"pusher-keras", "pusher-lite"}
     assert takers("data_uri") == {"data"}
 
@@ -136,13 +136,37 @@ def test_every_container_has_the_image_resources_and_our_command(spec):
     assert not any("lifecycle" in c for c in containers)
 
 
-def test_only_the_look_at_the_data_is_never_cached(spec):
+def test_only_the_look_at_the_data_and_the_comparison_are_never_cached(spec):
     cached = {
         name: task["cachingOptions"].get("enableCache", False)
         for name, task in spec["root"]["dag"]["tasks"].items()
     }
 
-    assert [name for name, yes in cached.items() if not yes] == ["data-fingerprint"]
+    assert [name for name, yes in cached.items() if not yes] == ["comparison", "data-fingerprint"]
+
+
+def test_the_comparison_records_its_own_run_and_dataset(spec):
+    given = spec["root"]["dag"]["tasks"]["comparison"]["inputs"]["parameters"]
+
+    assert given["run"] == {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}}
+    assert given["dataset"] == {
+        "taskOutputParameter": {
+            "producerTask": "data-fingerprint",
+            "outputParameterKey": "dataset_summary",
+        }
+    }
+
+
+def test_every_component_that_runs_our_code_has_it_in_its_cache_key(spec):
+    tasks = spec["root"]["dag"]["tasks"]
+    keyed = {name for name, task in tasks.items() if "code" in task["inputs"].get("parameters", {})}
+
+    assert keyed == {
+        "transform",
+        "comparison",
+        "validator-lite",
+        *(f"{kind}-{b}" for kind in ("trainer", "evaluator", "pusher") for b in ("keras", "lite")),
+    }
 
 
 def test_types_of_the_ui_have_their_exact_title(spec):
@@ -163,7 +187,7 @@ def test_types_of_the_ui_have_their_exact_title(spec):
 
 @pytest.fixture
 def tfx_spec():
-    """What TFX would compile of an ExampleGen and a Trainer."""
+    """What TFX would compile of an ExampleGen, a Trainer and a comparison."""
 
     def executor(name):
         return {
@@ -186,6 +210,14 @@ def tfx_spec():
     tasks = {
         "example-gen": {"input_base": constant("")},
         "trainer-lite": {name: constant(value) for name, value in trainer.items()},
+        "comparison": {
+            "settings": constant(
+                '{"training": {"steps": 1, "eval_steps": 1, "batch_size": 1}, '
+                '"evaluation": {"min_accuracy": 1}}'
+            ),
+            "dataset": constant(""),
+            "run": constant(""),
+        },
     }
     spec = {
         "pipelineInfo": {"name": "small"},
@@ -196,6 +228,7 @@ def tfx_spec():
                         "taskInfo": {"name": name},
                         "componentRef": {"name": name},
                         "inputs": {"parameters": given},
+                        "dependentTasks": [],
                     }
                     for name, given in tasks.items()
                 }
@@ -245,7 +278,7 @@ def test_data_may_be_read_by_the_task_itself(tfx_spec):
     made = finished(tfx_spec, data_access="direct", data="gs://bucket/data")
     tasks = made["root"]["dag"]["tasks"]
 
-    assert set(tasks) == {"example-gen", "trainer-lite", "data-fingerprint"}
+    assert set(tasks) == {"example-gen", "trainer-lite", "comparison", "data-fingerprint"}
     uri = {"componentInputParameter": "data_uri"}
     assert tasks["example-gen"]["inputs"]["parameters"]["input_base"] == uri
     assert tasks["data-fingerprint"]["inputs"]["parameters"]["data_uri"] == uri
@@ -316,7 +349,7 @@ def test_environment_root_and_uncached_tasks(tfx_spec):
 
 
 def test_an_unknown_uncached_task_is_named(tfx_spec):
-    with pytest.raises(SettingsError, match="names 'pusher-lit', and the tasks are data, data-fin"):
+    with pytest.raises(SettingsError, match="names 'pusher-lit', and the tasks are comparison, d"):
         finished(tfx_spec, uncached=["pusher-lit"])
 
 
@@ -368,6 +401,7 @@ def test_platform_document(tfx_spec):
 
     executors = document["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert set(executors) == {
+        "comparison_executor",
         "data-fingerprint_executor",
         "example-gen_executor",
         "trainer-lite_executor",

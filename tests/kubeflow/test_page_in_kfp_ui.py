@@ -7,7 +7,7 @@ from PIL import Image
 
 from pipelines.report import build, page
 from tests.browser import Browser, Page
-from tests.unit.report_data import report
+from tests.unit import report_data
 
 # In KFP 2.17's UI, 1500 by 1000: the panel as measured, the dialog by its style sheet.
 PANEL = (477, 600)
@@ -41,14 +41,15 @@ Object.fromEntries(Object.entries({
 
 
 # A matrix of another branch's, so that each has to be its own.
-REPORT = report(disagreements=12, confusion=[[3 * i + j for j in range(10)] for i in range(10)])
+REPORT = report_data.report(
+    disagreements=12, confusion=[[3 * i + j for j in range(10)] for i in range(10)]
+)
 
 
 @pytest.fixture(scope="module")
 def comparison() -> str:
     """What the comparison's task writes as `system.HTML`."""
-    document = {key: REPORT[key] for key in ("branches", "comparison", "stack")}
-    return page.render(build.before_pushing(document))
+    return page.render(build.assemble(report_data.comparison(REPORT)))
 
 
 def faults(shown: Page) -> list[str]:

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.e2e
 QUICK = ["--data", "digits", "--set", "training.steps=20"]
 
 
-def start(output):
-    command = [*COMMAND, "--output", str(output), *QUICK]
+def start(output, *arguments):
+    command = [*COMMAND, "--output", str(output), *QUICK, *arguments]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

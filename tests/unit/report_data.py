@@ -1,4 +1,4 @@
-"""A small report by hand, as `pipelines.report.build.assemble` makes it."""
+"""A small report by hand, as `pipelines.report.build.assemble` makes it, and its comparison."""
 
 import base64
 import io
@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from pipelines.report.comparison import Comparison
 
 UNTRUSTED = '<script>alert("x")</script> & "quotes"'
 
@@ -36,6 +38,7 @@ def branch(kind: str, accuracy: float, **changes: Any) -> dict[str, Any]:
         "evaluation_uri": f"/out/pipeline/evaluator-{kind}/evaluation/7",
         "blessed": True,
         "refusals": [],
+        "pushed": "yes",
         "pushed_uri": f"/out/serving/{kind}/1700000000",
         **changes,
     }
@@ -43,12 +46,27 @@ def branch(kind: str, accuracy: float, **changes: Any) -> dict[str, Any]:
 
 def report(disagreements: int = 2, **lite: Any) -> dict[str, Any]:
     return {
+        "run": {
+            "id": "2026-11-27T03:10:00+00:00",
+            "date": "2026-11-27T03:10:42+00:00",
+            "processor": "Small Processor 3000",
+            "cores": 2,
+        },
         "dataset": {
             "source": "digits",
+            "fingerprint": "f" * 64,
             "train_examples": 1438,
             "eval_examples": 1359,
-            "fingerprint": "f" * 64,
+            "class_counts": {
+                "train": {str(digit): 1430 + digit for digit in range(10)},
+                "eval": {str(digit): 135 for digit in range(10)},
+            },
         },
+        "settings": {
+            "training": {"preset": "mlp", "steps": 4321, "batch_size": 48, "seed": 17},
+            "evaluation": {"min_accuracy": 0.8},
+        },
+        "anomalies": [],
         "branches": {
             "keras": branch("keras", 0.9712, model_bytes=1_234_567),
             "lite": branch("lite", 0.9634, **lite),
@@ -66,3 +84,15 @@ def report(disagreements: int = 2, **lite: Any) -> dict[str, Any]:
         "seconds": {"example-gen": 1.234, "trainer-keras": 2.5, "comparison": 3.0},
         "cached": ["example-gen"],
     }
+
+
+def comparison(shown: dict[str, Any] | None = None) -> Comparison:
+    """What the run of a report recorded."""
+    shown = shown or report()
+    outcome = ("blessed", "pushed", "pushed_uri")
+    branches = {
+        name: {key: value for key, value in values.items() if key not in outcome}
+        for name, values in shown["branches"].items()
+    }
+    recorded = {key: value for key, value in shown.items() if key not in ("seconds", "cached")}
+    return Comparison.model_validate({**recorded, "branches": branches})

@@ -9,11 +9,10 @@ import pytest
 from ml_metadata import proto
 from ml_metadata.metadata_store import MetadataStore
 
-from pipelines.data.prepare import Manifest
-from pipelines.errors import OutputError, UsageError
+from pipelines.errors import DocumentError, OutputError, UsageError
 from pipelines.local.layout import Layout
 from pipelines.report import build, metadata
-from tests.unit.report_data import branch, report
+from tests.unit.report_data import branch, comparison, report
 
 DONE, CACHED = proto.Execution.COMPLETE, proto.Execution.CACHED
 FAILED, RUNNING = proto.Execution.FAILED, proto.Execution.RUNNING
@@ -78,7 +77,7 @@ def test_nodes_of_the_newest_complete_run(layout: Layout, runs: Runs) -> None:
         my_pusher={"model": out("/model", pushed=1, place="/serving/1")},
         final={"result": out("/new")},
     )
-    nodes = metadata.newest_complete_run(layout.metadata, "final")
+    nodes = metadata.complete_run(layout.metadata, "final")
     assert set(nodes) == {"data", "my-pusher", "final"}
     assert nodes["final"].outputs["result"].uri == "/new"
     assert (nodes["data"].cached, nodes["final"].cached) == (True, False)
@@ -92,44 +91,31 @@ def test_unfinished_runs_are_passed_over(layout: Layout, runs: Runs, state: int)
     runs.add("1", {"final": DONE}, final={"result": out("/complete")})
     runs.add("2", {"data": DONE, "final": state}, final={"result": out("/incomplete")})
     runs.add("3", {"data": DONE})
-    nodes = metadata.newest_complete_run(layout.metadata, "final")
+    nodes = metadata.complete_run(layout.metadata, "final")
     assert nodes["final"].outputs["result"].uri == "/complete"
 
 
 def test_no_complete_run(layout: Layout, runs: Runs) -> None:
     runs.add("1", {"data": DONE, "final": FAILED})
     with pytest.raises(UsageError, match=f"no finished run in {layout.root}: make one with"):
-        metadata.newest_complete_run(layout.metadata, "final")
+        metadata.complete_run(layout.metadata, "final")
 
 
 def test_no_database_is_not_made(layout: Layout) -> None:
     with pytest.raises(UsageError, match=f"no finished run in {layout.root}: make one with"):
-        metadata.newest_complete_run(layout.metadata, "final")
+        metadata.complete_run(layout.metadata, "final")
     assert os.listdir(layout.root) == []
 
 
 @pytest.fixture
 def finished(layout: Layout, runs: Runs) -> Layout:
     """A run whose Keras model was pushed and whose TFLite model was refused for its size."""
-    splits = {name: {"count": count} for name, count in (("train", 1438), ("eval", 1359))}
-    manifest = {"source": "digits", "requested": {}, "examples": splits, "fingerprint": "f" * 64}
-    layout.data.mkdir()
-    (layout.data / "manifest.json").write_text(json.dumps({"format": 1, **manifest}))
     shown = report()
-    outcome = ("blessed", "pushed_uri")
-    document = {
-        "branches": {
-            name: {k: v for k, v in values.items() if k not in outcome}
-            for name, values in shown["branches"].items()
-        },
-        "comparison": shown["comparison"],
-        "stack": shown["stack"],
-    }
-    document["branches"]["lite"]["refusals"] = ["model_bytes is 9, 1 above 8"]
+    shown["branches"]["lite"]["refusals"] = ["model_bytes is 9, 1 above 8"]
     places = {name: layout.pipeline / name for name in ("comparison", "pusher")}
     for place in places.values():
         place.mkdir(parents=True)
-    (places["comparison"] / "comparison.json").write_text(json.dumps(document))
+    (places["comparison"] / "comparison.json").write_text(comparison(shown).to_json())
     destination = layout.serving / "keras" / "1"
     destination.mkdir(parents=True)
     pushed = out(places["pusher"], pushed=1, pushed_destination=str(destination))
@@ -150,18 +136,14 @@ def finished(layout: Layout, runs: Runs) -> Layout:
 
 def test_report_joins_dataset_comparison_and_outcome(finished: Layout) -> None:
     built = build.build(finished)
-    assert built["dataset"] == {
-        "source": "digits",
-        "train_examples": 1438,
-        "eval_examples": 1359,
-        "fingerprint": "f" * 64,
-    }
+    recorded = ("run", "dataset", "settings", "anomalies", "stack")
+    assert {key: built[key] for key in recorded} == {key: report()[key] for key in recorded}
     keras, lite = built["branches"]["keras"], built["branches"]["lite"]
-    assert (keras["blessed"], keras["pushed_uri"]) == (
-        True,
-        str(finished.serving / "keras" / "1"),
-    )
-    assert (lite["blessed"], lite["pushed_uri"]) == (False, None)
+    outcomes = [(b["blessed"], b["pushed"], b["pushed_uri"]) for b in (keras, lite)]
+    assert outcomes == [
+        (True, "yes", str(finished.serving / "keras" / "1")),
+        (False, "refused", None),
+    ]
     assert lite["refusals"] == ["model_bytes is 9, 1 above 8"]
     assert set(built["stack"]) == {"name", "python", "tfx", "tensorflow"}
     assert built["stack"]["name"] in {"legacy", "current"}
@@ -173,13 +155,13 @@ def test_report_joins_dataset_comparison_and_outcome(finished: Layout) -> None:
 def test_pushed_model_that_was_removed(finished: Layout) -> None:
     (finished.serving / "keras" / "1").rmdir()
     keras = build.build(finished)["branches"]["keras"]
-    assert (keras["blessed"], keras["pushed_uri"]) == (True, None)
+    assert (keras["blessed"], keras["pushed"], keras["pushed_uri"]) == (True, "removed", None)
 
 
 def test_json_has_the_documented_keys_and_no_images(finished: Layout) -> None:
     built = build.build(finished)
     stored = build.read(finished)
-    assert stored == json.loads(finished.report_json.read_text())
+    assert {"format": 2, **stored} == json.loads(finished.report_json.read_text())
     for name, values in stored["branches"].items():
         assert values == built["branches"][name]
         assert set(values) >= {
@@ -216,10 +198,57 @@ def test_building_again_gives_the_same_files(finished: Layout) -> None:
     assert (finished.report_json.read_bytes(), finished.report_html.read_bytes()) == before
 
 
-@pytest.mark.parametrize("lost", ["data/manifest.json", "pipeline/comparison/comparison.json"])
-def test_removed_parts_of_a_run(finished: Layout, lost: str) -> None:
-    (finished.root / lost).unlink()
+def test_a_report_shows_what_its_run_recorded(finished: Layout, runs: Runs) -> None:
+    """A run that has only come to its data changes nothing in the report of the one before."""
+    before = build.build(finished)
+    finished.data.mkdir()
+    (finished.data / "dataset.json").write_text("another dataset")
+    runs.add("2", {"example-gen": DONE})
+    assert build.build(finished) == before
+
+
+def test_the_report_of_one_run(finished: Layout, runs: Runs, layout: Layout) -> None:
+    other = layout.pipeline / "other"
+    other.mkdir()
+    shown = report()
+    shown["run"]["id"] = "two"
+    (other / "comparison.json").write_text(comparison(shown).to_json())
+    pusher = {"pushed_model": out(other, pushed=0)}
+    runs.add(
+        "2",
+        {"pusher-keras": DONE, "pusher-lite": DONE, "comparison": DONE},
+        pusher_keras=pusher,
+        pusher_lite=pusher,
+        comparison={"comparison": out(other)},
+    )
+    assert build.build(finished)["run"]["id"] == "two"
+    assert build.build(finished, "1")["run"]["id"] == report()["run"]["id"]
+    with pytest.raises(UsageError, match="no finished run"):
+        build.build(finished, "3")
+
+
+def test_a_comparison_that_was_removed(finished: Layout) -> None:
+    (finished.pipeline / "comparison" / "comparison.json").unlink()
     with pytest.raises(UsageError, match="is gone: run again"):
+        build.build(finished)
+    assert not finished.report_json.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ('{"branches": {}, "comparison": {}, "stack": {}}', "has the format None"),
+        ("", "is damaged"),
+        (comparison().to_json()[:-400], "is damaged"),
+        (comparison().to_json().replace('"model_bytes"', '"model_size"'), "is damaged"),
+    ],
+)
+def test_a_comparison_of_another_release_or_damaged(
+    finished: Layout, content: str, says: str
+) -> None:
+    file = finished.pipeline / "comparison" / "comparison.json"
+    file.write_text(content)
+    with pytest.raises(DocumentError, match=f"^{file} {says}.*: run again$"):
         build.build(finished)
     assert not finished.report_json.exists()
 
@@ -236,8 +265,3 @@ def test_refusals() -> None:
     shown["branches"]["other"] = branch("lite", 0.5, blessed=False, refusals=["three"])
     assert build.refusals(shown) == ["lite was not pushed: one; two", "other was not pushed: three"]
     assert build.refusals(report()) == []
-
-
-def test_manifest_counts() -> None:
-    manifest = Manifest("s", {}, {"train": {"count": 3}, "eval": {"count": 1}}, "f")
-    assert (manifest.count("train"), manifest.count("eval")) == (3, 1)

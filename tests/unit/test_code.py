@@ -86,6 +86,31 @@ def test_versions_of_the_libraries_count(monkeypatch: pytest.MonkeyPatch) -> Non
     assert code_fingerprint("mine.model.run_fn") != before
 
 
+def test_linked_folders_count(packages: Path, tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "layers.py").write_text("x = 1\n")
+    (packages / "mine" / "linked").symlink_to(tmp_path / "shared")
+    (packages / "mine" / "again").symlink_to(packages / "mine")
+    before = code_fingerprint("mine.model.run_fn")
+    (tmp_path / "shared" / "layers.py").write_text("x = 2\n")
+    assert code_fingerprint("mine.model.run_fn") != before
+
+
+def test_several_packages_count_in_any_order(packages: Path) -> None:
+    both = code_fingerprint("mine.model.run_fn", "yours")
+    assert both == code_fingerprint("yours", "mine.model.run_fn")
+    assert both not in {code_fingerprint("mine"), code_fingerprint("yours")}
+    (packages / "yours" / "model.py").write_text("x = 2\n")
+    assert code_fingerprint("mine.model.run_fn", "yours") != both
+
+
+def test_the_reports_template_counts(packages: Path) -> None:
+    (packages / "mine" / "page.html.j2").write_text("<p>1</p>")
+    before = code_fingerprint("mine")
+    (packages / "mine" / "page.html.j2").write_text("<p>2</p>")
+    assert code_fingerprint("mine") != before
+
+
 def test_unknown_module() -> None:
     with pytest.raises(ModuleNotFoundError, match=r"missing\.model"):
         code_fingerprint("missing.model.run_fn")

@@ -11,8 +11,9 @@ from PIL import Image
 
 from pipelines import evaluation
 from pipelines.report import document, statistics
+from pipelines.report.comparison import Comparison
 from pipelines.report.predictors import Latency, RawExamples
-from pipelines.stack import Stack
+from tests.unit.report_data import comparison
 
 LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 7])
 KERAS = np.array([0, 1, 2, 3, 4, 5, 0, 0])
@@ -24,9 +25,6 @@ def examples() -> RawExamples:
     images = np.tile(np.linspace(-0.5, 0.5, 784, dtype=np.float32), (8, 1))
     images[5] = -0.5
     return RawExamples(np.array([b"raw"] * 8, dtype=object), images, LABELS)
-
-
-STACK = Stack("legacy", "3.10.1", "1.16.0", "2.16.2")
 
 
 def measured(
@@ -50,15 +48,12 @@ def measured(
     )
 
 
-def test_every_branch(examples: RawExamples) -> None:
+def test_every_branch() -> None:
     refused = ["accuracy is 0.7, 0.1 below 0.8"]
-    made = document.compare(
-        examples,
-        {"keras": measured("keras", KERAS), "lite": measured("lite", LITE, failures=refused)},
-        baseline="keras",
-        stack=STACK,
+    made = document.branches(
+        {"keras": measured("keras", KERAS), "lite": measured("lite", LITE, failures=refused)}
     )
-    assert made["branches"]["lite"] == {
+    assert made["lite"].model_dump() == {
         "kind": "lite",
         "accuracy": 0.75,
         "loss": 0.5,
@@ -71,28 +66,27 @@ def test_every_branch(examples: RawExamples) -> None:
         "evaluation_uri": "/evaluations/lite",
         "refusals": refused,
     }
-    assert made["branches"]["keras"]["refusals"] == []
-    assert made["branches"]["keras"].keys() == made["branches"]["lite"].keys()
+    assert made["keras"].refusals == []
 
 
-def test_a_verdict_of_the_lite_validator_is_a_refusal(examples: RawExamples) -> None:
+def test_a_verdict_of_the_lite_validator_is_a_refusal() -> None:
     lite = measured("lite", LITE, failures=["too bad"], verdict=["too large"])
-    made = document.compare(
-        examples,
-        {"keras": measured("keras", KERAS), "lite": lite},
-        baseline="keras",
-        stack=STACK,
+    made = document.branches({"keras": measured("keras", KERAS), "lite": lite})
+    assert made["lite"].refusals == ["too bad", "too large"]
+
+
+def whole(examples: RawExamples, branches: dict[str, document.Measured]) -> Comparison:
+    """The document of some branches."""
+    return comparison().model_copy(
+        update={
+            "branches": document.branches(branches),
+            "comparison": document.paired(examples, branches, "keras"),
+        }
     )
-    assert made["branches"]["lite"]["refusals"] == ["too bad", "too large"]
 
 
 def test_metrics_are_the_numbers_of_the_document(examples: RawExamples) -> None:
-    made = document.compare(
-        examples,
-        {"keras": measured("keras", KERAS), "lite-int8": measured("lite", LITE)},
-        baseline="keras",
-        stack=STACK,
-    )
+    made = whole(examples, {"keras": measured("keras", KERAS), "lite-int8": measured("lite", LITE)})
     assert document.metrics(made) == {
         "accuracy_keras": 0.75,
         "accuracy_lite-int8": 0.75,
@@ -100,8 +94,8 @@ def test_metrics_are_the_numbers_of_the_document(examples: RawExamples) -> None:
         "model_bytes_lite-int8": 1000.0,
         "latency_us_keras": 10.0,
         "latency_us_lite-int8": 10.0,
-        "accuracy_delta_lite-int8": made["comparison"]["lite-int8"]["accuracy_delta"],
-        "agreement_lite-int8": made["comparison"]["lite-int8"]["agreement"],
+        "accuracy_delta_lite-int8": made.comparison["lite-int8"].accuracy_delta,
+        "agreement_lite-int8": made.comparison["lite-int8"].agreement,
     }
 
 
@@ -113,14 +107,11 @@ def test_confusion_in_the_form_of_kfp() -> None:
 
 
 def test_comparison_with_the_baseline(examples: RawExamples) -> None:
-    made = document.compare(
-        examples,
-        {"lite": measured("lite", LITE), "keras": measured("keras", KERAS)},
-        baseline="keras",
-        stack=STACK,
+    made = document.paired(
+        examples, {"lite": measured("lite", LITE), "keras": measured("keras", KERAS)}, "keras"
     )
-    assert list(made["comparison"]) == ["lite"]
-    compared = made["comparison"]["lite"]
+    assert list(made) == ["lite"]
+    compared = made["lite"].model_dump()
     differing = compared.pop("disagreements")
     assert compared == dataclasses.asdict(statistics.compare(LABELS, KERAS, LITE))
     assert [{k: v for k, v in d.items() if k != "image"} for d in differing] == [
@@ -131,32 +122,23 @@ def test_comparison_with_the_baseline(examples: RawExamples) -> None:
 
 
 def test_images_are_those_of_the_examples(examples: RawExamples) -> None:
-    made = document.compare(
-        examples,
-        {"keras": measured("keras", KERAS), "lite": measured("lite", LITE)},
-        baseline="keras",
-        stack=STACK,
+    made = document.paired(
+        examples, {"keras": measured("keras", KERAS), "lite": measured("lite", LITE)}, "keras"
     )
     black, ramp, _ = (
-        np.asarray(Image.open(io.BytesIO(base64.b64decode(d["image"]))))
-        for d in made["comparison"]["lite"]["disagreements"]
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(d.image))))
+        for d in made["lite"].disagreements
     )
     assert black.shape == ramp.shape == (28, 28)
     assert black.max() == 0
     assert (ramp.ravel() == np.round(np.linspace(0, 255, 784))).mean() > 0.99
 
 
-def test_document_survives_json(examples: RawExamples) -> None:
-    made = document.compare(
-        examples,
-        {"keras": measured("keras", KERAS), "lite": measured("lite", LITE)},
-        baseline="keras",
-        stack=STACK,
-    )
-    again = json.loads(json.dumps(made, allow_nan=False))
-    low, high = made["comparison"]["lite"]["ci95"]
-    assert again["comparison"]["lite"]["ci95"] == [low, high]
-    assert again["branches"] == made["branches"]
+def test_document_survives_its_file(examples: RawExamples) -> None:
+    made = whole(examples, {"keras": measured("keras", KERAS), "lite": measured("lite", LITE)})
+    text = made.to_json()
+    assert json.loads(text)["format"] == Comparison.FORMAT
+    assert Comparison.parse(text, "comparison.json") == made
 
 
 def test_any_number_of_branches(examples: RawExamples) -> None:
@@ -165,12 +147,10 @@ def test_any_number_of_branches(examples: RawExamples) -> None:
         "lite": measured("lite", LITE),
         "lite-int8": measured("lite", KERAS),
     }
-    made = document.compare(examples, branches, "keras", STACK)
-    assert list(made["branches"]) == ["keras", "lite", "lite-int8"]
-    assert list(made["comparison"]) == ["lite", "lite-int8"]
-    assert made["comparison"]["lite-int8"]["disagreements"] == []
-    alone = document.compare(examples, {"keras": branches["keras"]}, "keras", STACK)
-    assert alone["comparison"] == {}
+    made = document.paired(examples, branches, "keras")
+    assert list(made) == ["lite", "lite-int8"]
+    assert made["lite-int8"].disagreements == []
+    assert document.paired(examples, {"keras": branches["keras"]}, "keras") == {}
 
 
 def test_lite_evaluation_differs_in_the_kind_of_model_alone() -> None:

@@ -133,7 +133,7 @@ def test_fraction_that_is_no_number(tmp_path: Path) -> None:
 def test_something_else_in_the_place_of_the_database(tmp_path: Path) -> None:
     (tmp_path / "metadata.db").write_bytes(b"no database at all" * 1000)
     with pytest.raises(UsageError, match="cannot be read"):
-        metadata.newest_complete_run(tmp_path / "metadata.db", "final")
+        metadata.complete_run(tmp_path / "metadata.db", "final")
 
 
 @pytest.mark.parametrize("name", ["steps", "eval_steps"])

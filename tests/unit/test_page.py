@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from pipelines.report import build, page, table
-from tests.unit.report_data import UNTRUSTED, branch, report
+from tests.unit.report_data import UNTRUSTED, branch, comparison, report
 
 
 class Page(HTMLParser):
@@ -86,12 +86,26 @@ def test_page_shows_every_figure() -> None:
         "/out/serving/lite/1700000000",
         "2.5",
         "cached",
+        "preset\nmlp",
+        "steps\n4321",
+        "batch size\n48",
+        "seed\n17",
+        "lowest accuracy to pass\n0.8",
+        "2026-11-27 03:10 UTC",
+        "Small Processor 3000, 2 cores",
+        "2026-11-27T03:10:00+00:00",
+        "9\n1,439\n135",
     ):
         assert figure in text, figure
 
 
 def test_page_has_each_branch_with_its_outcome() -> None:
-    shown = report(blessed=False, refusals=["accuracy is 0.7, 0.1 below 0.8"], pushed_uri=None)
+    shown = report(
+        blessed=False,
+        refusals=["accuracy is 0.7, 0.1 below 0.8"],
+        pushed="refused",
+        pushed_uri=None,
+    )
     text = Page(page.render(shown)).text
     assert "keras\nblessed" in text
     assert "lite\nrefused" in text
@@ -168,7 +182,7 @@ def shown_table(shown: dict, width: int = 120) -> str:
 
 
 def test_table() -> None:
-    shown = report(blessed=False, pushed_uri=None)
+    shown = report(blessed=False, pushed="refused", pushed_uri=None)
     header, keras, lite, caption = shown_table(shown).splitlines()
     assert header.split() == ["branch", "accuracy", "delta", "[95", "%", "CI]", "agree", "size",
                               "p50", "pushed"]  # fmt: skip
@@ -200,14 +214,43 @@ def test_delta_has_its_sign() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("state", "cell", "sentence"),
+    [
+        ("earlier", "by an earlier run", "pushed by an earlier run"),
+        ("removed", "removed", "pushed and removed since"),
+        ("no", "no", ""),
+    ],
+)
+def test_a_model_that_is_not_at_its_place_says_why(state: str, cell: str, sentence: str) -> None:
+    shown = report(pushed=state, pushed_uri=None)
+    assert shown_table(shown).splitlines()[2].endswith(f" {cell}")
+    text = Page(page.render(shown)).text
+    (line,) = (line for line in text.split("\n") if line.startswith("lite: evaluation"))
+    assert line == ", ".join(
+        part
+        for part in ("lite: evaluation /out/pipeline/evaluator-lite/evaluation/7", sentence)
+        if part
+    )
+
+
+def test_anomalies_are_shown() -> None:
+    shown = report()
+    shown["anomalies"] = [
+        {"split": "eval", "feature": "image_class", "description": "Unexpected value 11"},
+        {"split": "train", "feature": "", "description": "Too few examples"},
+    ]
+    text = Page(page.render(shown)).text
+    assert "Anomaly in the eval split, image_class: Unexpected value 11" in text
+    assert "Anomaly in the train split: Too few examples" in text
+    assert "Anomaly" not in Page(page.render(report())).text
+
+
 def test_page_of_a_comparison_before_anything_is_pushed() -> None:
     """As the UI of Kubeflow Pipelines shows it, in a frame that loads nothing else."""
-    shown = report()
-    document = {key: shown[key] for key in ("branches", "comparison", "stack")}
-    html = page.render(build.before_pushing(document))
+    html = page.render(build.assemble(comparison()))
 
-    assert f"Judged on {shown['branches']['keras']['examples']:,} examples" in html
-    assert "The run" not in html
-    assert "/evaluation" not in html
+    assert "trained on 1,438, judged on 1,359 examples" in html
+    assert "pushed" not in Page(html).text
     assert "http" not in html.replace("http-equiv", "")
     assert "<script" not in html
