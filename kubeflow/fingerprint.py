@@ -58,7 +58,7 @@ def run(executor_input: ExecutorInput) -> None:
     files.write_text(Path(outputs["parameters"][names.DATA_FINGERPRINT]["outputFile"]), fingerprint)
     summary = outputs["parameters"].get(names.DATASET_SUMMARY)
     if summary:
-        text = json.dumps(manifest.summary(), sort_keys=True)
+        text = json.dumps(manifest.summary())
         files.write_text(Path(summary["outputFile"]), text)
     metadata = {
         "source": manifest.source,

@@ -164,4 +164,4 @@ def put(tfx_parameters: Mapping[str, Any], target: Target, value: Any) -> dict[s
         inner = inner[part]
     inner[last]  # has to be there already
     inner[last] = value
-    return {**tfx_parameters, str(name): json.dumps(packed, sort_keys=True)}
+    return {**tfx_parameters, str(name): json.dumps(packed)}

@@ -211,7 +211,7 @@ class BranchComparison(BaseComponent):
                 examples=examples,
                 anomalies=anomalies,
                 branches=json.dumps([{"name": b.name, "kind": b.kind} for b in branches]),
-                settings=json.dumps(recorded, sort_keys=True),
+                settings=json.dumps(recorded),
                 dataset=dataset,
                 run=run,
                 comparison=types.Channel(type=Comparison),

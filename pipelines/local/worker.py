@@ -115,7 +115,7 @@ def _compile(
             components=dag.components(
                 settings,
                 dag.Places(examples=str(layout.data), serving=str(layout.serving)),
-                dag.Run(run_id, json.dumps(manifest.summary(), sort_keys=True)),
+                dag.Run(run_id, json.dumps(manifest.summary())),
             ),
             enable_cache=True,
             metadata_connection_config=metadata.sqlite_metadata_connection_config(
