@@ -88,7 +88,7 @@ class Executor(BaseExecutor):
         for key, value in document.metrics(compared).items():
             metrics.set_float_custom_property(key, value)
         artifact_utils.get_single_instance(output_dict["page"]).write(
-            page.render(build.assemble(compared))
+            page.render(build.assemble(compared), with_places=False)
         )
         for name, branch in compared.branches.items():
             confusion = artifact_utils.get_single_instance(output_dict[_key("confusion", name)])

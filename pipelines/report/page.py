@@ -11,8 +11,14 @@ from pipelines.settings import BASELINE
 _MAX_IMAGES = 60
 
 
-def render(report: dict[str, Any]) -> str:
-    """HTML of a report as `pipelines.report.build.assemble` makes it."""
+def render(report: dict[str, Any], with_places: bool = True) -> str:
+    """HTML of a report as `pipelines.report.build.assemble` makes it.
+
+    Args:
+      report: The report.
+      with_places: Whether to say where evaluations and pushed models are. A task on KFP knows the
+        paths in its own pod alone.
+    """
     environment = Environment(
         loader=PackageLoader("pipelines.report", "templates"),
         autoescape=True,
@@ -22,7 +28,7 @@ def render(report: dict[str, Any]) -> str:
     )
     environment.filters.update(date=_date, delta=table.delta, size=table.size)
     return environment.get_template("report.html.j2").render(
-        report=report, baseline=BASELINE, max_images=_MAX_IMAGES
+        report=report, baseline=BASELINE, max_images=_MAX_IMAGES, with_places=with_places
     )
 
 

@@ -49,7 +49,7 @@ REPORT = report_data.report(
 @pytest.fixture(scope="module")
 def comparison() -> str:
     """What the comparison's task writes as `system.HTML`."""
-    return page.render(build.assemble(report_data.comparison(REPORT)))
+    return page.render(build.assemble(report_data.comparison(REPORT)), with_places=False)
 
 
 def faults(shown: Page) -> list[str]:

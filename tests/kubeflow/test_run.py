@@ -126,7 +126,8 @@ def test_the_ui_has_something_to_show(first, bucket):
     key = outputs["page"].uri.removeprefix(f"s3://{bucket.name}/")
     assert bucket.keys(key) == [key], "one file, exactly at the URI"
     html = bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read().decode()
-    assert "Judged on 359 examples" in html
+    assert "trained on 1,438, judged on 359 examples" in html
+    assert f"<dt>steps</dt><dd>{STEPS}</dd>" in html, "the run's parameter, not the setting"
     assert "/s3/" not in html
     for branch in ("keras", "lite"):
         matrix = outputs[f"confusion_{branch}"]
@@ -160,13 +161,16 @@ def test_unchanged_data_is_served_from_the_cache(first, bucket, spec, tmp_path):
 
     tasks = kfp.run(spec, given, run_id="second")
 
-    assert start.started == ["data-fingerprint"]
-    assert [name for name in TASKS if not tasks[name].cached] == ["data-fingerprint"]
-    assert tasks["comparison"].artifacts == before["comparison"].artifacts
+    own = {"data-fingerprint", "comparison"}
+    assert set(start.started) == own
+    assert {name for name in TASKS if not tasks[name].cached} == own
+    assert tasks["evaluator-lite"].artifacts == before["evaluator-lite"].artifacts
     one = report_of(bucket, f"{kfp.root}/mnist/first", tmp_path / "first")
     two = report_of(bucket, f"{kfp.root}/mnist/second", tmp_path / "second")
     newest = report_of(bucket, f"{kfp.root}/mnist", tmp_path / "newest")
-    assert one["branches"] == two["branches"] == newest["branches"]
+    assert different(quality(one), quality(two)) == []
+    assert [report["run"]["id"] for report in (one, two, newest)] == ["first", "second", "second"]
+    assert {branch["pushed"] for branch in two["branches"].values()} == {"earlier"}
 
 
 def test_another_number_of_steps_trains_again_and_no_more(first, spec):
@@ -191,6 +195,23 @@ def test_a_refused_model_is_not_pushed(first, spec, bucket, tmp_path):
     for branch in ("keras", "lite"):
         assert tasks[f"evaluator-{branch}"].artifacts["blessing"].metadata["blessed"] == 0
         assert tasks[f"pusher-{branch}"].artifacts["pushed_model"].metadata["pushed"] == 0
+    refused = report_of(bucket, f"{kfp.root}/mnist/refused", tmp_path / "refused")
+    assert refused["settings"]["training"]["steps"] == 100
+    assert {branch["pushed"] for branch in refused["branches"].values()} == {"refused"}
+
+
+def test_a_cached_run_does_not_report_that_of_another_schedule(first, spec, bucket, tmp_path):
+    """As it was seen: a repeat of a good run reported a poor one over the same data."""
+    kfp, _, given, _ = first
+
+    kfp.run(spec, given, run_id="repeat")
+
+    one = report_of(bucket, f"{kfp.root}/mnist/first", tmp_path / "first")
+    repeat = report_of(bucket, f"{kfp.root}/mnist/repeat", tmp_path / "repeat")
+    assert different(quality(one), quality(repeat)) == []
+    assert repeat["settings"] == one["settings"]
+    assert repeat["run"]["id"] == "repeat"
+    assert {branch["blessed"] for branch in repeat["branches"].values()} == {True}
 
 
 def test_changed_data_under_the_same_path_trains_again(first, spec, bucket, tmp_path):

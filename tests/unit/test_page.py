@@ -248,9 +248,10 @@ def test_anomalies_are_shown() -> None:
 
 def test_page_of_a_comparison_before_anything_is_pushed() -> None:
     """As the UI of Kubeflow Pipelines shows it, in a frame that loads nothing else."""
-    html = page.render(build.assemble(comparison()))
+    html = page.render(build.assemble(comparison()), with_places=False)
 
     assert "trained on 1,438, judged on 1,359 examples" in html
     assert "pushed" not in Page(html).text
+    assert "/evaluation" not in html
     assert "http" not in html.replace("http-equiv", "")
     assert "<script" not in html
