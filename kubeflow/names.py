@@ -18,6 +18,9 @@ DATA_INPUT = "data"
 DATA_FINGERPRINT = "data_fingerprint"
 """A parameter that it does not know: changed data is another cache key."""
 
+DATASET_SUMMARY = "dataset_summary"
+"""The fingerprint task's other parameter: what reports say of the dataset, as JSON."""
+
 DATASET = "dataset"
 """The fingerprint task's artifact: the dataset's manifest."""
 

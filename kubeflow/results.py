@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from kubeflow import launcher_paths, names, storage
 from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT
-from pipelines.data.prepare import MANIFEST, Manifest
+from pipelines.data.manifest import MANIFEST, Manifest
 from pipelines.errors import UsageError
 from pipelines.report import build
 
@@ -117,10 +117,7 @@ def _all(files: Sequence[_File], task: str, output: str, name: str = "") -> list
 
 
 def _manifest(file: _File, options: storage.Options | None) -> Manifest:
-    manifest = Manifest.parse(storage.read_bytes(file.uri, options))
-    if manifest is None:
-        raise UsageError(f"{file.uri} is not a dataset's manifest of this version")
-    return manifest
+    return Manifest.parse(storage.read_bytes(file.uri, options), file.uri)
 
 
 def _same_dataset(

@@ -17,10 +17,14 @@ import yaml
 from kubeflow import launcher_paths, names, parameters
 from kubeflow.adapter.errors import TaskError
 from kubeflow.spec import type_title
+from pipelines.data import dataset
 from pipelines.errors import SettingsError
 
 ExecutorInput = dict[str, Any]
 Artifact = dict[str, Any]
+
+INPUT_BASE = "input_base"
+"""The ExampleGen's parameter: the directory that it reads."""
 
 _LOGS = "executor-logs"
 """An output that KFP's driver adds for itself (`driver.go`, since 2.5.0)."""
@@ -57,6 +61,12 @@ def inputs(executor_input: ExecutorInput) -> dict[str, Artifact]:
     return {name: value["artifacts"][0] for name, value in lists.items() if value.get("artifacts")}
 
 
+def dataset_name(executor_input: ExecutorInput) -> str:
+    """The dataset that the run trains on; empty for a task that does not read it."""
+    values = executor_input.get("inputs", {}).get("parameterValues", {})
+    return str(values.get(names.DATA_FINGERPRINT, ""))
+
+
 def to_tfx(
     executor_input: ExecutorInput,
     declared: Mapping[str, Any],
@@ -86,7 +96,10 @@ def to_tfx(
     data = artifacts.pop(names.DATA_INPUT, None)
     values = _parameters(executor_input.get("inputs", {}).get("parameterValues", {}), task)
     if data is not None:
-        values["input_base"] = data["artifacts"][0]["uri"]
+        values[INPUT_BASE] = data["artifacts"][0]["uri"]
+    if name := dataset_name(executor_input):
+        # The one that the fingerprint task found: the pointer may have moved since.
+        values[INPUT_BASE] = dataset.join(values[INPUT_BASE], name)
     return {
         "inputs": {"artifacts": artifacts, "parameterValues": values},
         "outputs": {

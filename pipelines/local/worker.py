@@ -13,6 +13,8 @@ from pipelines import beam
 from pipelines import settings as settings_module
 from pipelines.components.names import COMPARISON
 from pipelines.data import prepare
+from pipelines.data.dataset import Dataset
+from pipelines.data.manifest import EVAL, TRAIN
 from pipelines.errors import SettingsError
 from pipelines.local import events, lanes, nodes
 from pipelines.local.layout import Layout
@@ -61,15 +63,15 @@ def _run(settings: Settings, layout: Layout, reporter: nodes.Reporter) -> None:
     # They load TFX while this process does and runs what all branches share.
     others = [lanes.Lane() for _ in range(lane_count - 1)]
     with reporter.step(_DATA) as note:
-        manifest, how = prepare.prepare(
+        dataset, how = prepare.prepare(
             settings.data.source, layout.data, settings.data.eval_fraction
         )
-        train, evaluation = manifest.count(prepare.TRAIN), manifest.count(prepare.EVAL)
+        train, evaluation = dataset.manifest.count(TRAIN), dataset.manifest.count(EVAL)
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")
     with reporter.step(_COMPOSE):
         _check_functions(settings)
         nodes.load(reporter)
-        compiled, node_ids = _compile(settings, layout, train + evaluation)
+        compiled, node_ids = _compile(settings, layout, dataset)
     reporter.send(events.Planned([*node_ids, _REPORT]))
 
     from pipelines import dag
@@ -89,7 +91,7 @@ def _run(settings: Settings, layout: Layout, reporter: nodes.Reporter) -> None:
         build.build(layout)
 
 
-def _compile(settings: Settings, layout: Layout, examples: int) -> tuple[bytes, list[str]]:
+def _compile(settings: Settings, layout: Layout, dataset: Dataset) -> tuple[bytes, list[str]]:
     """The pipeline as TFX runs it, with the id of this run, and its nodes in order."""
     from tfx.dsl.compiler import compiler, constants
     from tfx.orchestration import metadata, pipeline
@@ -102,13 +104,16 @@ def _compile(settings: Settings, layout: Layout, examples: int) -> tuple[bytes, 
             pipeline_name=settings.name,
             pipeline_root=str(layout.pipeline),
             components=dag.components(
-                settings, dag.Places(examples=str(layout.data), serving=str(layout.serving))
+                settings,
+                dag.Places(examples=str(dataset.directory), serving=str(layout.serving)),
             ),
             enable_cache=True,
             metadata_connection_config=metadata.sqlite_metadata_connection_config(
                 str(layout.metadata)
             ),
-            beam_pipeline_args=beam.pipeline_args(settings.beam, examples),
+            beam_pipeline_args=beam.pipeline_args(
+                settings.beam, dataset.manifest.count(TRAIN) + dataset.manifest.count(EVAL)
+            ),
         )
     )
     runtime_parameter_utils.substitute_runtime_parameter(

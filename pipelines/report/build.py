@@ -7,7 +7,8 @@ from typing import Any
 
 from pipelines import files
 from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT
-from pipelines.data.prepare import EVAL, TRAIN, Manifest
+from pipelines.data import dataset
+from pipelines.data.manifest import EVAL, TRAIN, Manifest
 from pipelines.errors import UsageError
 from pipelines.local.layout import Layout
 from pipelines.report import metadata, page
@@ -28,9 +29,10 @@ def build(layout: Layout) -> Report:
       OutputError: The files cannot be written.
     """
     nodes = metadata.newest_complete_run(layout.metadata, COMPARISON)
-    manifest = Manifest.read(layout.data)
-    if manifest is None:
-        raise UsageError(f"the dataset in {layout.data} is gone: run again")
+    try:
+        manifest = dataset.load(layout.data).manifest
+    except UsageError:
+        raise UsageError(f"the dataset in {layout.data} is gone: run again") from None
     document_file = Path(nodes[COMPARISON].outputs["comparison"].uri) / COMPARISON_DOCUMENT
     try:
         document = json.loads(document_file.read_text())

@@ -12,6 +12,7 @@ import pytest
 from kubeflow import results
 from pipelines.errors import UsageError
 from tests.kubeflow.conftest import COMMAND
+from tests.unit import dataset_files
 from tests.unit.report_data import report as small_report
 
 
@@ -23,9 +24,10 @@ class Runs:
 
     def add(self, run: str, dataset: str, accuracy: float | None = None, pushed: bool = True):
         """A run that looked at a dataset, and came to its comparison if it has an accuracy."""
-        splits = {name: {"count": 10} for name in ("train", "eval")}
-        manifest = {"source": dataset, "requested": {}, "examples": splits, "fingerprint": dataset}
-        self._write(run, "data-fingerprint", "dataset/manifest.json", {"format": 1, **manifest})
+        content = {"train": dataset.encode(), "eval": b""}
+        written = dataset_files.write(self.root.parent / f"{run} data", content, source=dataset)
+        manifest = json.loads(written.manifest.to_json())
+        self._write(run, "data-fingerprint", "dataset/manifest.json", manifest)
         if accuracy is None:
             return
         document = {key: small_report()[key] for key in ("branches", "comparison", "stack")}

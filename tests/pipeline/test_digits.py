@@ -10,7 +10,7 @@ import tensorflow_model_analysis as tfma
 
 from modules import features, lite
 from pipelines import evaluation
-from pipelines.data import prepare
+from pipelines.data import dataset
 from pipelines.report import predictors
 from tests.pipeline.conftest import run, steps
 
@@ -69,7 +69,7 @@ def test_report_has_every_key(digits_run):
         "source": "digits",
         "train_examples": 1438,
         "eval_examples": 359,
-        "fingerprint": prepare.Manifest.read(digits_run.layout.data).fingerprint,
+        "fingerprint": dataset.load(digits_run.layout.data).manifest.fingerprint,
     }
     assert list(report["branches"]) == ["keras", "lite"]
     for branch in report["branches"].values():

@@ -9,10 +9,11 @@ import pytest
 from ml_metadata import proto
 from ml_metadata.metadata_store import MetadataStore
 
-from pipelines.data.prepare import Manifest
+from pipelines.data import dataset
 from pipelines.errors import OutputError, UsageError
 from pipelines.local.layout import Layout
 from pipelines.report import build, metadata
+from tests.unit import dataset_files
 from tests.unit.report_data import branch, report
 
 DONE, CACHED = proto.Execution.COMPLETE, proto.Execution.CACHED
@@ -111,10 +112,7 @@ def test_no_database_is_not_made(layout: Layout) -> None:
 @pytest.fixture
 def finished(layout: Layout, runs: Runs) -> Layout:
     """A run whose Keras model was pushed and whose TFLite model was refused for its size."""
-    splits = {name: {"count": count} for name, count in (("train", 1438), ("eval", 1359))}
-    manifest = {"source": "digits", "requested": {}, "examples": splits, "fingerprint": "f" * 64}
-    layout.data.mkdir()
-    (layout.data / "manifest.json").write_text(json.dumps({"format": 1, **manifest}))
+    dataset_files.write(layout.data, counts=(1438, 1359))
     shown = report()
     outcome = ("blessed", "pushed_uri")
     document = {
@@ -154,7 +152,7 @@ def test_report_joins_dataset_comparison_and_outcome(finished: Layout) -> None:
         "source": "digits",
         "train_examples": 1438,
         "eval_examples": 1359,
-        "fingerprint": "f" * 64,
+        "fingerprint": dataset.load(finished.data).manifest.fingerprint,
     }
     keras, lite = built["branches"]["keras"], built["branches"]["lite"]
     assert (keras["blessed"], keras["pushed_uri"]) == (
@@ -216,7 +214,7 @@ def test_building_again_gives_the_same_files(finished: Layout) -> None:
     assert (finished.report_json.read_bytes(), finished.report_html.read_bytes()) == before
 
 
-@pytest.mark.parametrize("lost", ["data/manifest.json", "pipeline/comparison/comparison.json"])
+@pytest.mark.parametrize("lost", ["data/dataset.json", "pipeline/comparison/comparison.json"])
 def test_removed_parts_of_a_run(finished: Layout, lost: str) -> None:
     (finished.root / lost).unlink()
     with pytest.raises(UsageError, match="is gone: run again"):
@@ -236,8 +234,3 @@ def test_refusals() -> None:
     shown["branches"]["other"] = branch("lite", 0.5, blessed=False, refusals=["three"])
     assert build.refusals(shown) == ["lite was not pushed: one; two", "other was not pushed: three"]
     assert build.refusals(report()) == []
-
-
-def test_manifest_counts() -> None:
-    manifest = Manifest("s", {}, {"train": {"count": 3}, "eval": {"count": 1}}, "f")
-    assert (manifest.count("train"), manifest.count("eval")) == (3, 1)
