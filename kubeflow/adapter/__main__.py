@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from kubeflow import datasets, launcher_paths, storage
+from kubeflow import datasets, storage
 from kubeflow.adapter import invocation, result, staging
 from kubeflow.adapter.errors import TaskError
 from kubeflow.adapter.invocation import ExecutorInput
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
         }
         base = asked["inputs"]["parameterValues"].get(invocation.INPUT_BASE, "")
         if base in places:
-            moved[places[base]] = launcher_paths.to_uri(base)
+            moved[places[base]] = invocation.dataset_uri(executor_input)
     answer = result.to_kfp(tfx_output, executor_input, moved)
     files.write_text(output_file, json.dumps(answer, allow_nan=False, indent=2))
 
@@ -135,13 +135,14 @@ def _check_inputs(executor_input: ExecutorInput, task: str) -> None:
 
 def _check_dataset(executor_input: ExecutorInput, asked: ExecutorInput, task: str) -> None:
     """The ExampleGen is to read the very dataset that the fingerprint task found."""
-    if not invocation.dataset_name(executor_input):
+    uri = invocation.dataset_uri(executor_input)
+    if not uri:
         return
     place = asked["inputs"]["parameterValues"][invocation.INPUT_BASE]
     try:
         datasets.resolve_and_verify(place)
     except (DataError, DocumentError) as error:
-        problem = str(error).replace(place, launcher_paths.to_uri(place))
+        problem = str(error).replace(place, uri)
         raise TaskError(
             f"task {task}: {problem}: push the dataset again with `tfx-mobile data push`"
         ) from None

@@ -61,10 +61,17 @@ def inputs(executor_input: ExecutorInput) -> dict[str, Artifact]:
     return {name: value["artifacts"][0] for name, value in lists.items() if value.get("artifacts")}
 
 
-def dataset_name(executor_input: ExecutorInput) -> str:
-    """The dataset that the run trains on; empty for a task that does not read it."""
+def dataset_uri(executor_input: ExecutorInput) -> str:
+    """The URI of the dataset that the run trains on; empty for a task that does not read it.
+
+    It is the one that the fingerprint task found: the pointer may have moved since.
+    """
     values = executor_input.get("inputs", {}).get("parameterValues", {})
-    return str(values.get(names.DATA_FINGERPRINT, ""))
+    if names.DATA_FINGERPRINT not in values:
+        return ""
+    data = inputs(executor_input).get(names.DATA_INPUT)
+    root = data["uri"] if data else values[INPUT_BASE]
+    return dataset.join(root, values[names.DATA_FINGERPRINT])
 
 
 def to_tfx(
@@ -94,12 +101,14 @@ def to_tfx(
             "artifacts": [_input(given[name], _type_for_tfx(definition["artifactType"]))]
         }
     data = artifacts.pop(names.DATA_INPUT, None)
-    values = _parameters(executor_input.get("inputs", {}).get("parameterValues", {}), task)
+    parameter_values = executor_input.get("inputs", {}).get("parameterValues", {})
+    values = _parameters(parameter_values, task)
     if data is not None:
         values[INPUT_BASE] = data["artifacts"][0]["uri"]
-    if name := dataset_name(executor_input):
-        # The one that the fingerprint task found: the pointer may have moved since.
-        values[INPUT_BASE] = dataset.join(values[INPUT_BASE], name)
+    if names.DATA_FINGERPRINT in parameter_values:
+        values[INPUT_BASE] = dataset.join(
+            values[INPUT_BASE], parameter_values[names.DATA_FINGERPRINT]
+        )
     return {
         "inputs": {"artifacts": artifacts, "parameterValues": values},
         "outputs": {
