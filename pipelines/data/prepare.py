@@ -161,13 +161,16 @@ def _is_flat(directory: Path, names: set[str]) -> bool:
 
 
 def _remove_flat(directory: Path) -> None:
-    """Remove the previous release's three files; what cannot be removed stays."""
-    for file in (*DATA_FILES.values(), MANIFEST):
+    """Remove the previous release's three files; what cannot be removed stays.
+
+    The manifest goes last: it tells whose the rest is.
+    """
+    for file in DATA_FILES.values():
         with contextlib.suppress(OSError):
             (directory / file).unlink()
-    for split in (TRAIN, EVAL):
-        with contextlib.suppress(OSError):
-            (directory / split).rmdir()
+            (directory / file).parent.rmdir()
+    with contextlib.suppress(OSError):
+        (directory / MANIFEST).unlink()
 
 
 def _write(splits: Splits, requested: dict[str, Any], directory: Path) -> Dataset:
