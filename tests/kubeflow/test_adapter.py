@@ -205,6 +205,17 @@ def test_the_example_gen_reads_the_dataset_of_the_run_wherever_the_pointer_is(tm
     assert read_from(task) == str(first.directory)
 
 
+def test_the_dataset_is_copied_to_where_beams_workers_see_it(tmp_path):
+    """The dataset alone, not what lies beside."""
+    written = dataset_files.write(tmp_path / "data")
+    (tmp_path / "volume").mkdir()
+    task = ExampleGen(tmp_path, written.manifest.name, "s3://bucket/data")
+    task.command += ["--beam_staging", str(tmp_path / "volume")]
+
+    assert read_from(task).startswith(f"{tmp_path}/volume/example-gen-")
+    assert os.listdir(tmp_path / "volume") == []
+
+
 def change_content(file: Path) -> None:
     file.write_bytes(file.read_bytes()[::-1])
 
