@@ -65,6 +65,8 @@ def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Dataset
             current = dataset.load(directory)
             problem = current.find_fault()
             if not problem:
+                if folder.is_flat:  # a killed writer came as far as the pointer
+                    _remove_flat(directory)
                 return current, f"{current.manifest.source}, unchanged"
         except (DataError, DocumentError) as error:
             problem = str(error)
@@ -165,11 +167,11 @@ def _remove_flat(directory: Path) -> None:
 
     The manifest goes last: it tells whose the rest is.
     """
-    for file in DATA_FILES.values():
-        with contextlib.suppress(OSError):
-            (directory / file).unlink()
-            (directory / file).parent.rmdir()
     with contextlib.suppress(OSError):
+        for file in DATA_FILES.values():
+            (directory / file).unlink(missing_ok=True)
+            if (directory / file).parent.exists():
+                (directory / file).parent.rmdir()
         (directory / MANIFEST).unlink()
 
 
@@ -189,9 +191,9 @@ def _write(splits: Splits, requested: dict[str, Any], directory: Path) -> Datase
                 written = _publish(Dataset(own, manifest))
             pointer = Pointer(name=manifest.name, requested=requested)
             files.write_text(directory / POINTER, pointer.to_json())
-            # Until the pointer names it, a prune may remove it.
-            if not written.find_fault(with_checksums=False):
+            if _is_whole(written.directory):
                 return written
+            # Until the pointer named it, a prune could remove it.
     except OSError as error:
         raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error
     finally:
@@ -200,6 +202,14 @@ def _write(splits: Splits, requested: dict[str, Any], directory: Path) -> Datase
                 with contextlib.suppress(OSError):
                     created.rmdir()
     raise OutputError(f"another process removes what is written to {directory}: run again")
+
+
+def _is_whole(directory: Path) -> bool:
+    """Whether a dataset's manifest and files are there, by their sizes."""
+    try:
+        return not dataset.load(directory).find_fault(with_checksums=False)
+    except (DataError, DocumentError):
+        return False
 
 
 def _write_files(splits: Splits, directory: Path) -> Manifest:
@@ -236,9 +246,9 @@ def _publish(own: Dataset) -> Dataset:
         own.directory.rename(final)  # fails where the name is taken
         return Dataset(final, own.manifest)
     with contextlib.suppress(DataError, DocumentError):
-        there = dataset.load(final)
-        if not there.find_fault():
-            return there
+        existing = dataset.load(final)
+        if not existing.find_fault():
+            return existing
     # Part of it is missing or damaged. Every writer of this name has the same files.
     for name in (*own.manifest.files, MANIFEST):
         (final / name).parent.mkdir(parents=True, exist_ok=True)

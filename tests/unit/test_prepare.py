@@ -638,6 +638,43 @@ def test_layout_of_the_previous_release_is_replaced(
     assert sorted(os.listdir(dataset)) == [".mine", "dataset.json", "datasets"]
 
 
+def test_what_cannot_be_removed_of_the_previous_release_is_no_hindrance(
+    dataset: Path, source: Path, few: Examples
+) -> None:
+    write_flat(dataset, few)
+    (dataset / "train" / ".hidden").write_text("mine")
+    first, _ = prepared(str(source), dataset, 0.2)
+    assert prepared(str(source), dataset, 0.2)[0] == first
+    assert (dataset / "train" / ".hidden").read_text() == "mine"
+    (dataset / "train" / ".hidden").unlink()
+    prepared(str(source), dataset, 0.2)
+    assert sorted(os.listdir(dataset)) == ["dataset.json", "datasets"]
+
+
+def remove_once(monkeypatch: pytest.MonkeyPatch, remove: Callable[[Path], None]) -> None:
+    """A prune that removes a dataset just before the pointer names it."""
+    real, done = prepare.files.write_text, []
+
+    def write_text(file: Path, text: str) -> None:
+        if not done:
+            done.append(file)
+            remove(next((file.parent / "datasets").glob("[0-9a-f]*")))
+        real(file, text)
+
+    monkeypatch.setattr(prepare.files, "write_text", write_text)
+
+
+@pytest.mark.parametrize("remove", [shutil.rmtree, empty_manifest])
+def test_dataset_that_is_pruned_before_it_is_named_is_written_again(
+    dataset: Path,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    remove: Callable[[Path], None],
+) -> None:
+    remove_once(monkeypatch, remove)
+    prepared(str(source), dataset, 0.2)
+
+
 def test_previous_release_is_left_alone_where_the_source_is_bad(
     dataset: Path, few: Examples, tmp_path: Path
 ) -> None:

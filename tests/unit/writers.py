@@ -43,6 +43,8 @@ def killed(directory: Path, source: str) -> None:
         assert not again
         assert not found.find_fault()
         assert found.manifest.source == source
+        names = {name for name in os.listdir(copy) if not name.startswith(".")}
+        assert names == {"dataset.json", "datasets"}
         print(was_killed, flat, state, flush=True)
         shutil.rmtree(copy)
         if not was_killed:
