@@ -235,7 +235,7 @@ def _upload(
             link = Path(scratch, name)
             link.parent.mkdir(exist_ok=True)
             link.symlink_to((source.directory / name).resolve())
-        return storage.upload(Path(scratch), uri, options, [MANIFEST], on_progress)
+        return storage.upload(Path(scratch), uri, options, last=[MANIFEST], on_progress=on_progress)
 
 
 def _is_finished(remote: RemoteDataset, options: storage.Options | None) -> bool:
