@@ -7,6 +7,7 @@ when its dataset is whole, and a prune that meets a push gives way.
 import dataclasses
 import shutil
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def push(
     options: storage.Options | None = None,
     on_progress: storage.OnProgress | None = None,
 ) -> int:
-    """Upload a dataset unless it is there, then make it the current one.
+    """Upload what is missing or damaged of a dataset, then make it the current one.
 
     Returns:
       How many bytes of the dataset were sent.
@@ -127,8 +128,9 @@ def push(
     pointer = Pointer(name=name).to_json().encode()
     sent = 0
     for _ in range(_ATTEMPTS):
-        if not _is_finished(remote, options):
-            sent += _upload(source, remote.uri, options, on_progress)
+        # The manifest of a finished dataset stays: another source may have the same examples.
+        manifest = [] if _is_finished(remote, options) else [MANIFEST]
+        sent += _upload(source, manifest, remote.uri, options, on_progress)
         if _read(f"{root}/{POINTER}", options) != pointer:
             storage.write_bytes(f"{root}/{POINTER}", pointer, options)
         # Until the pointer names it, a prune may remove it.
@@ -225,17 +227,18 @@ def _check_pointer(root: str, options: storage.Options | None) -> None:
 
 def _upload(
     source: Dataset,
+    last: Sequence[str],
     uri: str,
     options: storage.Options | None,
     on_progress: storage.OnProgress | None,
 ) -> int:
-    """Upload the files that the manifest names, and the manifest last."""
+    """Upload the files that the manifest names unless they are there, and some files after them."""
     with tempfile.TemporaryDirectory(prefix="tfx-mobile-") as scratch:
-        for name in (*source.manifest.files, MANIFEST):
+        for name in (*source.manifest.files, *last):
             link = Path(scratch, name)
             link.parent.mkdir(exist_ok=True)
             link.symlink_to((source.directory / name).resolve())
-        return storage.upload(Path(scratch), uri, options, last=[MANIFEST], on_progress=on_progress)
+        return storage.upload(Path(scratch), uri, options, last=last, on_progress=on_progress)
 
 
 def _is_finished(remote: RemoteDataset, options: storage.Options | None) -> bool:
