@@ -107,20 +107,21 @@ def run(examples: str, output: str, workers: str) -> None:
 
 def _write(source: Path, size: int, directory: Path) -> Path:
     """The real images again and again, each time with other grey values in the ink."""
-    from pipelines.data import idx, prepare, records
+    from pipelines.data import idx, records
     from pipelines.data.examples import Examples
+    from pipelines.data.manifest import DATA_FILES, EVAL, TRAIN
 
     images = np.concatenate([part.images for part in idx.load(source).values()])
     labels = np.concatenate([part.labels for part in idx.load(source).values()])
     rng = np.random.default_rng(0)
     order = np.arange(size) % len(labels)
     eval_size = round(size * _EVAL_FRACTION)
-    for name, part in ((prepare.EVAL, order[:eval_size]), (prepare.TRAIN, order[eval_size:])):
+    for name, part in ((EVAL, order[:eval_size]), (TRAIN, order[eval_size:])):
         (directory / name).mkdir(parents=True)
         noise = rng.integers(-_NOISE, _NOISE + 1, (len(part), images.shape[1])) / 255
         ink = images[part] > images.min()
         noisy = np.clip(images[part] + noise * ink, -0.5, 0.5).astype(np.float32)
-        records.write(Examples(noisy, labels[part]), directory / name / "data.tfrecord.gz")
+        records.write(Examples(noisy, labels[part]), directory / DATA_FILES[name])
     return directory
 
 

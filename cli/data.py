@@ -1,5 +1,6 @@
-"""`tfx-mobile data`: examples as TFRecords with a manifest, here and in object stores."""
+"""`tfx-mobile data`: datasets of TFRecords, here and in object stores."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,8 @@ from cli import quiet
 from cli.storage_options import options, storage_options
 
 if TYPE_CHECKING:
-    from pipelines.data import prepare
+    from kubeflow.datasets import Entry
+    from pipelines.data.manifest import Manifest
 
 
 @click.group(invoke_without_command=True)
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="Directory for train/, eval/ and manifest.json.  [required without COMMAND]",
+    help="Directory for datasets, empty or of earlier ones.  [required without COMMAND]",
 )
 @click.option(
     "--eval-fraction",
@@ -33,7 +35,10 @@ if TYPE_CHECKING:
 )
 @click.pass_context
 def data(ctx: click.Context, source: str, output: Path | None, eval_fraction: float) -> None:
-    """Write a dataset of TFRecords with a manifest, or send one to an object store.
+    """Write a dataset of TFRecords, or send one to an object store.
+
+    A dataset never changes: another one is written beside it, and dataset.json names the current
+    one. Writers of the same directory do not disturb each other or a run that reads it.
 
     \b
     tfx-mobile data --source digits --output dataset
@@ -51,8 +56,8 @@ def data(ctx: click.Context, source: str, output: Path | None, eval_fraction: fl
     from pipelines.data import prepare
 
     settings.validate({"data": {"source": source, "eval_fraction": eval_fraction}})
-    manifest, how = prepare.prepare(source, output, eval_fraction)
-    click.echo(f"{output}: {how}; {_summary(manifest)}")
+    dataset, how = prepare.prepare(source, output, eval_fraction)
+    click.echo(f"{output}: {how}; {_summary(dataset.manifest)}")
 
 
 @data.command()
@@ -62,74 +67,115 @@ def data(ctx: click.Context, source: str, output: Path | None, eval_fraction: fl
 def push(
     directory: Path, uri: str, endpoint: str | None, region: str | None, ca_file: str | None
 ) -> None:
-    """Send the dataset in DIRECTORY to the object store at URI.
+    """Send the current dataset of DIRECTORY to URI, and make it the current one there.
 
-    URI is gs://BUCKET/PATH, s3://BUCKET/PATH or minio://BUCKET/PATH. The manifest goes last, and
-    what is there already is not sent again.
+    URI is gs://BUCKET/PATH, s3://BUCKET/PATH, minio://BUCKET/PATH or a path. It stays the same for
+    every push: earlier datasets stay below it until they are pruned, and what is there already is
+    not sent again. A run that has begun goes on with the dataset that it began with.
 
     \b
     tfx-mobile data push dataset gs://bucket/digits
     tfx-mobile data push dataset minio://bucket/digits --endpoint http://minio:9000
     """
     from cli import progress, transfers
-    from kubeflow import storage
-    from pipelines.data import prepare
-    from pipelines.errors import DataError
+    from kubeflow import datasets
+    from pipelines.data import dataset
+    from pipelines.data.manifest import MANIFEST
+    from pipelines.errors import DataError, DocumentError
 
-    found = prepare.Manifest.read(directory)
-    if found is None or not all((directory / name).is_dir() for name in found.examples):
-        raise DataError(
-            f"{directory} holds no dataset with a {prepare.MANIFEST}: write one with "
-            "tfx-mobile data --output"
-        )
-    files = [file for file in directory.rglob("*") if file.is_file()]
-    sizes = {file.relative_to(directory).as_posix(): file.stat().st_size for file in files}
+    try:
+        source = dataset.load(directory)
+    except (DataError, DocumentError) as error:
+        raise DataError(f"{error}: write one with `tfx-mobile data --output`") from None
+    manifest = source.manifest
+    sizes = {name: file.size for name, file in manifest.files.items()}
+    sizes[MANIFEST] = (source.directory / MANIFEST).stat().st_size
     reach = options(endpoint, region, ca_file)
     with transfers.Transfers(progress.console(), sizes) as shown:
-        sent = storage.upload(
-            directory, uri, reach, last=[prepare.MANIFEST], on_progress=shown.on_progress
-        )
+        sent = datasets.push(source, uri, reach, shown.on_progress)
     how = f"{sent:,} bytes sent" if sent else "unchanged, nothing sent"
-    click.echo(f"{uri}: {how}; {_summary(found)}")
+    click.echo(f"{uri}: dataset {manifest.name}; {how}; {_summary(manifest)}")
+    click.echo(f"data_uri of runs on Kubeflow Pipelines: {uri}")
 
 
 @data.command()
 @click.argument("uri")
 @storage_options
 def ls(uri: str, endpoint: str | None, region: str | None, ca_file: str | None) -> None:
-    """List what is in the object store at URI, with the counts of a dataset.
+    """List the datasets at URI, newest first; other objects where there is no dataset.
 
     \b
     tfx-mobile data ls gs://bucket/digits
     """
-    from rich.markup import escape
-    from rich.table import Table
-
-    from cli import progress
-    from kubeflow import storage
-    from pipelines.data import prepare
+    from cli import tables
+    from kubeflow import datasets, storage
     from pipelines.errors import StorageMissingError
 
     reach = options(endpoint, region, ca_file)
-    found = storage.list_objects(uri, reach)
-    if not found:
+    entries = datasets.list_entries(uri, reach)
+    if entries:
+        headings = ("name", "current", "pushed", "source", "train", "eval", "bytes")
+        tables.show(headings, map(_row, entries), "")
+        return
+    objects = storage.list_objects(uri, reach)
+    if not objects:
         raise StorageMissingError(f"there is nothing at {uri}: check the address")
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "bytes", "modified"):
-        table.add_column(heading, justify="right" if heading == "bytes" else "left")
-    for thing in found:
-        modified = thing.modified.astimezone().isoformat(" ", "seconds")
-        table.add_row(escape(thing.name), f"{thing.size:,}", modified)
-    console = progress.console()
-    console.print(table)
-    if any(thing.name == prepare.MANIFEST for thing in found):
-        content = storage.read_bytes(f"{uri.rstrip('/')}/{prepare.MANIFEST}", reach)
-        manifest = prepare.Manifest.parse(content)
-        if manifest:
-            console.print(escape(f"{manifest.source}: {_summary(manifest)}"), soft_wrap=True)
+    rows = [(o.name, f"{o.size:,}", _local_time(o.modified)) for o in objects]
+    tables.show(("name", "bytes", "modified"), rows, "")
 
 
-def _summary(manifest: "prepare.Manifest") -> str:
+@data.command()
+@click.argument("uri")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="How many datasets stay, the current one among them.",
+)
+@storage_options
+def prune(
+    uri: str, keep: int, endpoint: str | None, region: str | None, ca_file: str | None
+) -> None:
+    """Remove old datasets at URI, which may be a directory of this machine.
+
+    The current dataset always stays, and so does whatever is not below datasets/. A run that has
+    begun with a removed dataset fails.
+
+    \b
+    tfx-mobile data prune gs://bucket/digits --keep 3
+    """
+    from kubeflow import datasets
+
+    removed = datasets.prune(uri, keep, options(endpoint, region, ca_file))
+    for entry in removed:
+        click.echo(f"{uri}: removed {entry.name} ({entry.size:,} bytes)")
+    if not removed:
+        click.echo(f"{uri}: nothing to remove")
+
+
+def _row(entry: "Entry") -> tuple[str, ...]:
+    manifest = entry.manifest
+    source, *counts = (
+        (manifest.source, f"{manifest.count('train'):,}", f"{manifest.count('eval'):,}")
+        if manifest
+        else (entry.problem, "", "")
+    )
+    return (
+        entry.name,
+        "current" if entry.is_current else "",
+        _local_time(entry.modified),
+        source,
+        *counts,
+        f"{entry.size:,}",
+    )
+
+
+def _local_time(moment: datetime) -> str:
+    return moment.astimezone().isoformat(" ", "seconds")
+
+
+def _summary(manifest: "Manifest") -> str:
     return (
         f"{manifest.count('train'):,} examples for training, {manifest.count('eval'):,} for "
         f"evaluation, fingerprint {manifest.fingerprint[:12]}"

@@ -1,21 +1,21 @@
-"""`python -m kubeflow.fingerprint`: the task that looks whether the data is still the same.
+"""`python -m kubeflow.fingerprint`: the task that finds out which dataset a run trains on.
 
-KFP's cache key does not hold the content of an artifact; what this task finds is a parameter of the
-ExampleGen, and a parameter is part of the key.
+KFP's cache key does not hold the content of an artifact. The dataset's name follows from its
+content, and as a parameter of the ExampleGen it is part of the key. What is pushed after this task
+is another dataset, which the run does not read.
 """
 
-import hashlib
 import json
 import sys
 from pathlib import Path
 
-from kubeflow import names, parameters, storage
+from kubeflow import datasets, names, parameters
 from kubeflow.adapter import invocation
 from kubeflow.adapter.errors import TaskError
 from kubeflow.adapter.invocation import ExecutorInput
 from pipelines import files
-from pipelines.data.prepare import EVAL, MANIFEST, TRAIN, Manifest
-from pipelines.errors import TfxMobileError
+from pipelines.data.manifest import EVAL, MANIFEST, TRAIN, Manifest
+from pipelines.errors import DataError, DocumentError, TfxMobileError
 
 
 def main() -> None:
@@ -28,38 +28,27 @@ def main() -> None:
 
 
 def run(executor_input: ExecutorInput) -> None:
-    """Writes the fingerprint as a parameter and the dataset's manifest as an artifact.
+    """Write the dataset's name and summary as parameters, and its manifest as an artifact.
 
     Raises:
-      TaskError: There is no dataset.
+      TaskError: There is no dataset, or it is not what its manifest says.
       StorageError: The store cannot be read.
     """
     data = invocation.inputs(executor_input).get(names.DATA_INPUT)
     if data is not None:
         uri, place = data["uri"], invocation.local_path(data)
     else:
-        uri = place = executor_input["inputs"]["parameterValues"][parameters.DATA_URI].rstrip("/")
-    contents = {
-        found.name: f"{found.size} {found.checksum}"
-        for found in storage.list_objects(place)
-        if not any(part.startswith(".") for part in found.name.split("/"))
-    }
-    content = storage.read_bytes(f"{place}/{MANIFEST}") if MANIFEST in contents else b""
-    manifest = Manifest.parse(content)
-    if manifest is None:
-        raise TaskError(
-            f"task {names.FINGERPRINT_NODE}: there is no dataset at {uri}: put one there with "
-            f"`tfx-mobile data push DIRECTORY {uri}`"
-        )
-    fingerprint = combined(contents)
+        uri = place = executor_input["inputs"]["parameterValues"][parameters.DATA_URI]
+    manifest = _find(uri, place)
     outputs = executor_input["outputs"]
-    dataset = Path(invocation.local_path(invocation.outputs(executor_input)[names.DATASET]))
-    files.write_text(dataset / MANIFEST, content.decode())
-    files.write_text(Path(outputs["parameters"][names.DATA_FINGERPRINT]["outputFile"]), fingerprint)
-    summary = outputs["parameters"].get(names.DATASET_SUMMARY)
-    if summary:
-        text = json.dumps(manifest.summary())
-        files.write_text(Path(summary["outputFile"]), text)
+    artifact = Path(invocation.local_path(invocation.outputs(executor_input)[names.DATASET]))
+    files.write_text(artifact / MANIFEST, manifest.to_json())
+    values = {
+        names.DATA_FINGERPRINT: manifest.name,
+        names.DATASET_SUMMARY: json.dumps(manifest.summary()),
+    }
+    for name, output in outputs["parameters"].items():
+        files.write_text(Path(output["outputFile"]), values[name])
     metadata = {
         "source": manifest.source,
         "train_examples": manifest.count(TRAIN),
@@ -68,15 +57,20 @@ def run(executor_input: ExecutorInput) -> None:
     }
     answer = {"artifacts": {names.DATASET: {"artifacts": [{"metadata": metadata}]}}}
     files.write_text(Path(outputs["outputFile"]), json.dumps(answer))
-    print(f"{uri}: fingerprint {fingerprint}")
+    print(f"{uri}: dataset {manifest.name}")
 
 
-def combined(contents: dict[str, str]) -> str:
-    """One fingerprint of all: another name, another content or another file changes it."""
-    digest = hashlib.sha256()
-    for name, checksum in sorted(contents.items()):
-        digest.update(f"{name}\0{checksum}\n".encode())
-    return digest.hexdigest()
+def _find(uri: str, place: str) -> Manifest:
+    """The manifest of the dataset at a place, verified; messages name its URI."""
+    try:
+        return datasets.resolve_and_verify(place).manifest
+    except (DataError, DocumentError) as error:
+        uri = uri.rstrip("/")
+        problem = str(error).replace(place.rstrip("/"), uri)
+        raise TaskError(
+            f"task {names.FINGERPRINT_NODE}: {problem}: push one there with `tfx-mobile data push "
+            f"DIRECTORY {uri}`"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -127,7 +127,7 @@ FORM = (
 )
 
 DATA_URI = "data_uri"
-DATA_DESCRIPTION = "The dataset: a directory with train/, eval/ and manifest.json."
+DATA_DESCRIPTION = "The dataset: where `tfx-mobile data push` put it."
 
 
 def check(name: str, value: Value) -> None:

@@ -30,6 +30,7 @@ from pipelines.components.comparison import BranchComparison
 from pipelines.components.lite_validator import LiteValidator
 from pipelines.components.names import COMPARISON
 from pipelines.components.pusher import Pusher
+from pipelines.data.manifest import DATA_FILES
 from pipelines.settings import Branch, Settings
 
 CODE = "code"
@@ -44,7 +45,7 @@ class Places:
     """Where a pipeline reads and pushes.
 
     Attributes:
-      examples: Directory of TFRecords, in `train/` and `eval/`.
+      examples: Directory of a dataset; see `pipelines.data.manifest`.
       serving: Below it each branch has its own directory of versions.
     """
 
@@ -71,8 +72,8 @@ def components(settings: Settings, places: Places, run: Run) -> list[BaseCompone
         input_base=places.examples,
         input_config=example_gen_pb2.Input(
             splits=[
-                example_gen_pb2.Input.Split(name=name, pattern=f"{name}/*")
-                for name in ("train", "eval")
+                example_gen_pb2.Input.Split(name=name, pattern=pattern)
+                for name, pattern in DATA_FILES.items()
             ]
         ),
     ).with_id("example-gen")

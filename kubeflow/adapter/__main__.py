@@ -14,13 +14,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from kubeflow import storage
+from kubeflow import datasets, storage
 from kubeflow.adapter import invocation, result, staging
 from kubeflow.adapter.errors import TaskError
 from kubeflow.adapter.invocation import ExecutorInput
 from kubeflow.spec import type_title
 from pipelines import files
-from pipelines.errors import TfxMobileError
+from pipelines.errors import DataError, DocumentError, TfxMobileError
 
 _PUSH = "push_destination"
 _SINGLE_FILES = {"system.HTML"}
@@ -56,6 +56,7 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
         tfx_file = Path(scratch, "task", "output_metadata.json")
         asked = invocation.to_tfx(executor_input, declared, options.task, str(tfx_file))
         _check_inputs(executor_input, options.task)
+        _check_dataset(executor_input, asked, options.task)
         _prepare_outputs(executor_input, output_file)
         push = _Push.plan(asked, Path(scratch, "push"))
         with staging.staged(asked, options.beam_staging, options.task) as (seen, places):
@@ -77,6 +78,9 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
             for artifact in artifacts.values()
             if (local := invocation.local_path(artifact)) in places
         }
+        base = asked["inputs"]["parameterValues"].get(invocation.INPUT_BASE, "")
+        if base in places:
+            moved[places[base]] = invocation.dataset_uri(executor_input)
     answer = result.to_kfp(tfx_output, executor_input, moved)
     files.write_text(output_file, json.dumps(answer, allow_nan=False, indent=2))
 
@@ -127,6 +131,21 @@ def _check_inputs(executor_input: ExecutorInput, task: str) -> None:
             raise TaskError(
                 f"task {task}: the input {name!r} is empty: nothing lies at {artifact['uri']}"
             )
+
+
+def _check_dataset(executor_input: ExecutorInput, asked: ExecutorInput, task: str) -> None:
+    """The ExampleGen is to read the very dataset that the fingerprint task found."""
+    uri = invocation.dataset_uri(executor_input)
+    if not uri:
+        return
+    place = asked["inputs"]["parameterValues"][invocation.INPUT_BASE]
+    try:
+        datasets.resolve_and_verify(place)
+    except (DataError, DocumentError) as error:
+        problem = str(error).replace(place, uri)
+        raise TaskError(
+            f"task {task}: {problem}: push the dataset again with `tfx-mobile data push`"
+        ) from None
 
 
 def _prepare_outputs(executor_input: ExecutorInput, output_file: Path) -> None:

@@ -17,10 +17,14 @@ import yaml
 from kubeflow import launcher_paths, names, parameters
 from kubeflow.adapter.errors import TaskError
 from kubeflow.spec import type_title
+from pipelines.data import dataset
 from pipelines.errors import SettingsError
 
 ExecutorInput = dict[str, Any]
 Artifact = dict[str, Any]
+
+INPUT_BASE = "input_base"
+"""The ExampleGen's parameter: the directory that it reads."""
 
 _LOGS = "executor-logs"
 """An output that KFP's driver adds for itself (`driver.go`, since 2.5.0)."""
@@ -57,6 +61,19 @@ def inputs(executor_input: ExecutorInput) -> dict[str, Artifact]:
     return {name: value["artifacts"][0] for name, value in lists.items() if value.get("artifacts")}
 
 
+def dataset_uri(executor_input: ExecutorInput) -> str:
+    """The URI of the dataset that the run trains on; empty for a task that does not read it.
+
+    It is the one that the fingerprint task found: the pointer may have moved since.
+    """
+    values = executor_input.get("inputs", {}).get("parameterValues", {})
+    if names.DATA_FINGERPRINT not in values:
+        return ""
+    data = inputs(executor_input).get(names.DATA_INPUT)
+    root = data["uri"] if data else values[INPUT_BASE]
+    return dataset.join(root, values[names.DATA_FINGERPRINT])
+
+
 def to_tfx(
     executor_input: ExecutorInput,
     declared: Mapping[str, Any],
@@ -84,9 +101,14 @@ def to_tfx(
             "artifacts": [_input(given[name], _type_for_tfx(definition["artifactType"]))]
         }
     data = artifacts.pop(names.DATA_INPUT, None)
-    values = _parameters(executor_input.get("inputs", {}).get("parameterValues", {}), task)
+    parameter_values = executor_input.get("inputs", {}).get("parameterValues", {})
+    values = _parameters(parameter_values, task)
     if data is not None:
-        values["input_base"] = data["artifacts"][0]["uri"]
+        values[INPUT_BASE] = data["artifacts"][0]["uri"]
+    if names.DATA_FINGERPRINT in parameter_values:
+        values[INPUT_BASE] = dataset.join(
+            values[INPUT_BASE], parameter_values[names.DATA_FINGERPRINT]
+        )
     return {
         "inputs": {"artifacts": artifacts, "parameterValues": values},
         "outputs": {

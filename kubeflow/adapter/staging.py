@@ -13,9 +13,7 @@ from typing import Any
 
 from kubeflow.adapter import invocation
 from kubeflow.adapter.errors import TaskError
-from kubeflow.adapter.invocation import ExecutorInput
-
-_INPUT_BASE = "input_base"
+from kubeflow.adapter.invocation import INPUT_BASE, ExecutorInput
 
 
 @contextlib.contextmanager
@@ -42,9 +40,9 @@ def staged(
     name = hashlib.sha256("\n".join(sorted(local_outputs.values())).encode()).hexdigest()[:16]
     root = Path(directory) / f"{task}-{name}"
     local_inputs = _paths(invocation.inputs(asked))
-    base = asked["inputs"]["parameterValues"].get(_INPUT_BASE)
+    base = asked["inputs"]["parameterValues"].get(INPUT_BASE)
     if isinstance(base, str) and Path(base).is_dir():
-        local_inputs[_INPUT_BASE] = base
+        local_inputs[INPUT_BASE] = base
     try:
         shutil.rmtree(root, ignore_errors=True)
         for key, path in local_inputs.items():

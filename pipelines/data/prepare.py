@@ -1,92 +1,54 @@
-"""From a named source to a dataset on disk: TFRecords, split, with a manifest.
+"""From a named source to a dataset on disk; `pipelines.data.dataset` has the layout.
 
-DIR/train/data.tfrecord.gz  DIR/eval/data.tfrecord.gz  DIR/manifest.json
+Writers share a directory without a lock. Each writes into a directory of its own, which one rename
+makes the dataset; the pointer follows. Nothing that a reader may use is removed.
 """
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines.data import digits, idx, images
-from pipelines.data.examples import Examples, Splits, split
-from pipelines.errors import DataError, OutputError
+from pipelines import files
+from pipelines.data import dataset, sources
+from pipelines.data.dataset import DATASETS, POINTER, Dataset, Pointer
+from pipelines.data.examples import Splits
+from pipelines.data.manifest import (
+    DATA_FILES,
+    EVAL,
+    MANIFEST,
+    TRAIN,
+    Manifest,
+    Split,
+    describe_file,
+)
+from pipelines.errors import DataError, DocumentError, OutputError
 
-MANIFEST = "manifest.json"
-TRAIN, EVAL = "train", "eval"
-_FORMAT = 1
-_SECONDS_TO_SPARE = 15.0
-_FILE = "data.tfrecord.gz"
-_SPLIT_NAMES = {TRAIN: ("train", "Split-train"), EVAL: ("eval", "Split-eval", "test")}
+_FLAT_FORMAT = 1
+_LEFTOVER_SECONDS = 3600.0
+"""A live writer has written something within this time."""
 
-
-@dataclasses.dataclass(frozen=True)
-class Manifest:
-    """What a dataset holds.
-
-    Attributes:
-      source: `digits`, `mnist`, or the path it came from.
-      requested: The source as asked for, and what identified it then; see `prepare`.
-      examples: Count, class balance and SHA-256 of each split.
-      fingerprint: SHA-256 over both splits.
-    """
-
-    source: str
-    requested: dict[str, Any]
-    examples: dict[str, dict[str, Any]]
-    fingerprint: str
-
-    @classmethod
-    def read(cls, directory: Path) -> "Manifest | None":
-        """The manifest of a finished dataset, or None where there is none."""
-        try:
-            return cls.parse((directory / MANIFEST).read_bytes())
-        except OSError:
-            return None
-
-    @classmethod
-    def parse(cls, content: bytes) -> "Manifest | None":
-        """The manifest in a file's content, or None where it is none of this version."""
-        try:
-            values = json.loads(content)
-            if values.pop("format") != _FORMAT:
-                return None
-            return cls(**values)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return None
-
-    def summary(self) -> dict[str, Any]:
-        """What a run's comparison records of its dataset."""
-        return {
-            "source": self.source,
-            "fingerprint": self.fingerprint,
-            "train_examples": self.count(TRAIN),
-            "eval_examples": self.count(EVAL),
-            "class_counts": {name: split["class_balance"] for name, split in self.examples.items()},
-        }
-
-    def count(self, split_name: str) -> int:
-        """Examples in one split."""
-        return int(self.examples[split_name]["count"])
+_ATTEMPTS = 3
 
 
-def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Manifest, str]:
-    """Makes `directory` hold the dataset of a source, writing only where it does not yet.
+def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Dataset, str]:
+    """Make the dataset of a source the current one of a directory.
 
-    An unchanged dataset keeps its files, and with them every cached result downstream.
+    An unchanged dataset is not written again, which keeps every cached result downstream.
 
     Args:
-      source: `digits`, `mnist`, `auto`, or a directory of TFRecords, IDX files or images.
-      directory: Where the dataset is to be; replaced whole if it holds another one.
-      eval_fraction: Part kept for evaluation where the source has no split of its own.
+      source: See `sources.load`.
+      directory: Holds datasets of ours, or nothing.
+      eval_fraction: See `sources.load`.
 
     Returns:
-      The manifest, and a sentence on what was done.
+      The dataset, and a sentence on what was done.
 
     Raises:
       DataError: The source cannot be found or used.
@@ -95,164 +57,225 @@ def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Manifes
     directory = directory.resolve()
     if directory.exists() and not directory.is_dir():
         raise OutputError(f"{directory} is a file: choose another directory")
-    requested = _identify(source, eval_fraction)
-    existing = Manifest.read(directory)
-    if existing and existing.requested == requested and _is_whole(directory):
-        return existing, f"{existing.source}, unchanged"
-    if existing is None and directory.exists() and any(directory.iterdir()):
-        raise OutputError(
-            f"{directory} is not empty and holds no dataset: choose another directory"
-        )
-    splits, note = _load(source, eval_fraction)
-    manifest = _describe(splits, requested)
-    _write(splits, manifest, directory)
-    return manifest, note
-
-
-def _load(source: str, eval_fraction: float) -> tuple[Splits, str]:
-    if source == "auto":
+    folder = _inspect(directory)
+    requested = sources.identify(source, eval_fraction)
+    problem = folder.problem
+    if folder.pointer and folder.pointer.requested == requested:
         try:
-            return _mnist(idx.download(seconds=_SECONDS_TO_SPARE))
-        except DataError:
-            splits, note = _load("digits", eval_fraction)
-            return splits, f"{note} (MNIST could not be downloaded within seconds)"
-    if source == "digits":
-        return split(digits.load(), eval_fraction, "digits"), "digits, bundled with scikit-learn"
-    if source == "mnist":
-        return _mnist(idx.download())
-    return _load_directory(Path(source), eval_fraction), source
+            current = dataset.load(directory)
+            problem = current.find_fault()
+            if not problem:
+                if folder.is_flat:  # a killed writer came as far as the pointer
+                    _remove_flat(directory)
+                return current, f"{current.manifest.source}, unchanged"
+        except (DataError, DocumentError) as error:
+            problem = str(error)
+    splits, note = sources.load(source, eval_fraction)
+    written = _write(splits, requested, directory)
+    if problem:
+        note = f"{note} (made again: {problem})"
+    if folder.is_flat:
+        _remove_flat(directory)
+        note = f"{note} (replaces the dataset that an earlier release wrote)"
+    return written, note
 
 
-def _mnist(parts: dict[str, Examples]) -> tuple[Splits, str]:
-    return Splits(parts["train"], parts["t10k"], "mnist"), "mnist, downloaded and verified"
+@dataclasses.dataclass(frozen=True)
+class _Folder:
+    """What a directory holds before.
+
+    Attributes:
+      pointer: None where there is none, or none that can be read.
+      problem: Why the pointer cannot be read.
+      is_flat: Whether it holds the layout of the previous release, or a part of it.
+    """
+
+    pointer: Pointer | None = None
+    problem: str = ""
+    is_flat: bool = False
 
 
-def _load_directory(directory: Path, eval_fraction: float) -> Splits:
-    _check_directory(directory)
-    manifest = Manifest.read(directory)
-    name = manifest.source if manifest else str(directory)
-    if idx.find(directory):
-        parts = idx.load(directory)
-        if set(parts) == {"train", "t10k"}:
-            return Splits(parts["train"], parts["t10k"], name)
-        if len(parts) == 1:
-            return split(next(iter(parts.values())), eval_fraction, name)
-        raise DataError(
-            f"{name} holds IDX files called {', '.join(parts)}: train and t10k are known"
-        )
-    by_split = {
-        key: next((directory / n for n in names if (directory / n).is_dir()), None)
-        for key, names in _SPLIT_NAMES.items()
-    }
-    train, evaluation = by_split[TRAIN], by_split[EVAL]
-    if train and evaluation:
-        splits = Splits(_load_part(train), _load_part(evaluation), name)
-        if manifest and _fingerprint(splits) != manifest.fingerprint:
-            raise DataError(
-                f"{directory} does not hold what its {MANIFEST} says: write the dataset again, or "
-                f"remove {MANIFEST} to take the files as they are"
-            )
-        return splits
-    return split(_load_part(directory), eval_fraction, name)
+def _inspect(directory: Path) -> _Folder:
+    """Look whether the directory holds datasets of ours and nothing else.
 
-
-def _load_part(directory: Path) -> Examples:
-    if images.find(directory):
-        return images.load(directory)
-    from pipelines.data import records
-
-    files = records.find(directory)
-    if not files:
-        raise DataError(
-            f"{directory} holds no data: no TFRecords, no IDX files, no images in folders 0 to 9"
-        )
-    return records.read(files)
-
-
-def _check_directory(directory: Path) -> None:
-    if not directory.exists():
-        raise DataError(
-            f"there is no data at {directory}: give digits, mnist or an existing directory"
-        )
+    Raises:
+      OutputError: It holds something else, or cannot be read.
+    """
     if not directory.is_dir():
-        raise DataError(f"{directory} is a file: give the directory that holds it")
-    if not os.access(directory, os.R_OK | os.X_OK):
-        raise DataError(f"{directory} cannot be read: permission denied")
+        return _Folder()
+    try:
+        names = _visible(directory)
+        inside = _visible(directory / DATASETS) if (directory / DATASETS).is_dir() else None
+        foreign = names - {POINTER, *({DATASETS} if inside is not None else ())}
+        foreign |= {f"{DATASETS}/{name}" for name in inside or () if not dataset.is_name(name)}
+        pointer, problem = None, ""
+        if POINTER in names:
+            pointer, problem = _read_pointer(directory / POINTER)
+        if problem and not any(map(dataset.is_name, inside or ())):
+            foreign.add(POINTER)  # many programs call a file so
+        is_flat = _is_flat(directory, foreign)
+    except OSError as error:
+        raise OutputError(f"cannot read {directory}: {error.strerror or error}") from error
+    if foreign and not is_flat:
+        first, *more = sorted(foreign)
+        others = f" and {len(more)} more" if more else ""
+        raise OutputError(
+            f"{directory} holds {first}{others}, which is no dataset of tfx-mobile: choose another "
+            "directory, or move it away"
+        )
+    return _Folder(pointer, problem, is_flat)
 
 
-def _identify(source: str, eval_fraction: float) -> dict[str, Any]:
-    """What tells whether a source is the one that a dataset was made from."""
-    requested: dict[str, Any] = {"source": source, "eval_fraction": eval_fraction}
-    if source not in {"auto", "digits", "mnist"}:
-        directory = Path(source).resolve()
-        _check_directory(directory)
-        requested["source"] = str(directory)
-        requested["files"] = [
-            [str(f.relative_to(directory)), f.stat().st_size, f.stat().st_mtime_ns]
-            for f in sorted(directory.rglob("*"))
-            if f.is_file()
-        ]
-    return requested
+def _visible(directory: Path) -> set[str]:
+    return {name for name in os.listdir(directory) if not name.startswith((".", "_"))}
 
 
-def _describe(splits: Splits, requested: dict[str, Any]) -> Manifest:
-    parts = {TRAIN: splits.train, EVAL: splits.eval}
-    described: dict[str, dict[str, Any]] = {
-        name: {
-            "count": len(part),
-            "class_balance": part.class_balance(),
-            "sha256": part.fingerprint(),
+def _read_pointer(file: Path) -> tuple[Pointer | None, str]:
+    if not file.is_file():
+        return None, f"{file} is no file"
+    try:
+        return Pointer.parse(file.read_bytes(), str(file)), ""
+    except DocumentError as error:
+        return None, str(error)
+
+
+def _is_flat(directory: Path, names: set[str]) -> bool:
+    """Whether these are `train/`, `eval/` and `manifest.json` of the previous release.
+
+    A writer that was killed while it removed them may have left a part; the manifest goes last.
+    """
+    if MANIFEST not in names or not names <= {MANIFEST, TRAIN, EVAL}:
+        return False
+    try:
+        written = json.loads((directory / MANIFEST).read_bytes())
+        inside = {
+            f"{split}/{name}"
+            for split in names - {MANIFEST}
+            for name in _visible(directory / split)
         }
-        for name, part in parts.items()
-    }
-    return Manifest(
-        source=splits.source,
-        requested=requested,
-        examples=described,
-        fingerprint=_fingerprint(splits),
+    except (OSError, ValueError):
+        return False
+    return (
+        isinstance(written, dict)
+        and written.get("format") == _FLAT_FORMAT
+        and inside <= set(DATA_FILES.values())
     )
 
 
-def _fingerprint(splits: Splits) -> str:
-    digests = (splits.train.fingerprint(), splits.eval.fingerprint())
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+def _remove_flat(directory: Path) -> None:
+    """Remove the previous release's three files; what cannot be removed stays.
+
+    The manifest goes last: it tells whose the rest is.
+    """
+    with contextlib.suppress(OSError):
+        for file in DATA_FILES.values():
+            (directory / file).unlink(missing_ok=True)
+            if (directory / file).parent.exists():
+                (directory / file).parent.rmdir()
+        (directory / MANIFEST).unlink()
 
 
-def _is_whole(directory: Path) -> bool:
-    return all((directory / name / _FILE).is_file() for name in (TRAIN, EVAL))
-
-
-def _write(splits: Splits, manifest: Manifest, directory: Path) -> None:
-    """Writes beside, then renames: a killed run leaves the old dataset or the new one."""
-    from pipelines.data import records
-
-    with replacing(directory) as partial:
-        for name, part in ((TRAIN, splits.train), (EVAL, splits.eval)):
-            (partial / name).mkdir()
-            records.write(part, partial / name / _FILE)
-        text = json.dumps({"format": _FORMAT, **dataclasses.asdict(manifest)}, indent=2)
-        (partial / MANIFEST).write_text(text + "\n")
-
-
-@contextlib.contextmanager
-def replacing(directory: Path) -> Iterator[Path]:
-    """A directory to fill, which takes the place of `directory` when the block ends well.
+def _write(splits: Splits, requested: dict[str, Any], directory: Path) -> Dataset:
+    """Write the dataset, then the pointer.
 
     Raises:
-      OutputError: It cannot be written.
+      OutputError: They cannot be written.
     """
-    partial = directory.with_name(f".{directory.name}.partial")
-    old = directory.with_name(f".{directory.name}.old")
+    is_new = not directory.exists()
+    written = None
     try:
-        for leftover in (partial, old):
-            shutil.rmtree(leftover, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        if directory.exists() and any(directory.iterdir()):
-            directory.rename(old)
-        partial.rename(directory)
-        shutil.rmtree(old, ignore_errors=True)
+        for _ in range(_ATTEMPTS):
+            _remove_leftovers(directory)
+            with _own_directory(directory / DATASETS) as own:
+                manifest = _write_files(splits, own)
+                written = _publish(Dataset(own, manifest))
+            pointer = Pointer(name=manifest.name, requested=requested)
+            files.write_text(directory / POINTER, pointer.to_json())
+            if _is_whole(written.directory):
+                return written
+            # Until the pointer named it, a prune could remove it.
     except OSError as error:
         raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if is_new and not written:
+            for created in (directory / DATASETS, directory):
+                with contextlib.suppress(OSError):
+                    created.rmdir()
+    raise OutputError(f"another process removes what is written to {directory}: run again")
+
+
+def _is_whole(directory: Path) -> bool:
+    """Whether a dataset's manifest and files are there, by their sizes."""
+    try:
+        return not dataset.load(directory).find_fault(with_checksums=False)
+    except (DataError, DocumentError):
+        return False
+
+
+def _write_files(splits: Splits, directory: Path) -> Manifest:
+    from pipelines.data import records
+
+    parts = {TRAIN: splits.train, EVAL: splits.eval}
+    for name, part in parts.items():
+        file = directory / DATA_FILES[name]
+        file.parent.mkdir()
+        records.write(part, file)
+    manifest = Manifest(
+        source=splits.source,
+        examples={
+            name: Split(
+                count=len(part), class_balance=part.class_balance(), sha256=part.fingerprint()
+            )
+            for name, part in parts.items()
+        },
+        fingerprint=sources.fingerprint(splits),
+        files={name: describe_file(directory / name) for name in DATA_FILES.values()},
+    )
+    (directory / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    return manifest
+
+
+def _publish(own: Dataset) -> Dataset:
+    """Give a dataset its name, unless the same one is there.
+
+    Raises:
+      OSError: It cannot be moved.
+    """
+    final = own.directory.with_name(own.manifest.name)
+    with contextlib.suppress(OSError):
+        own.directory.rename(final)  # fails where the name is taken
+        return Dataset(final, own.manifest)
+    with contextlib.suppress(DataError, DocumentError):
+        existing = dataset.load(final)
+        if not existing.find_fault():
+            return existing
+    # Part of it is missing or damaged. Every writer of this name has the same files.
+    for name in (*own.manifest.files, MANIFEST):
+        (final / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(own.directory / name, final / name)
+    return Dataset(final, own.manifest)
+
+
+@contextlib.contextmanager
+def _own_directory(parent: Path) -> Iterator[Path]:
+    """A new directory that goes with the block, unless it was renamed."""
+    own = parent / f".{uuid.uuid4().hex}.partial"  # as files.is_partial knows it
+    own.mkdir(parents=True)
+    try:
+        yield own
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Remove what killed writers left, and nothing of a live one."""
+    candidates = [*directory.glob(f".{POINTER}.*"), *(directory / DATASETS).glob(".*")]
+    for leftover in filter(files.is_partial, candidates):
+        with contextlib.suppress(OSError):
+            times = [path.stat().st_mtime for path in (leftover, *leftover.rglob("*"))]
+            if time.time() - max(times) < _LEFTOVER_SECONDS:
+                continue
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()

@@ -58,7 +58,8 @@ def write(examples: Examples, file: Path) -> None:
                 example = tf.train.Example()
                 example.features.feature[features.IMAGE].float_list.value.extend(image.tolist())
                 example.features.feature[features.LABEL].int64_list.value.append(int(label))
-                writer.write(example.SerializeToString())
+                # A map has no order of its own, and a dataset is named by its bytes.
+                writer.write(example.SerializeToString(deterministic=True))
     except tf.errors.OpError as error:
         raise OutputError(f"cannot write {file}: {error.message}") from error
 

@@ -12,7 +12,7 @@ class Layout:
 
     @property
     def data(self) -> Path:
-        """TFRecords and their manifest."""
+        """Datasets, and the pointer to the current one."""
         return self.root / "data"
 
     @property

@@ -14,6 +14,8 @@ from pipelines import beam
 from pipelines import settings as settings_module
 from pipelines.components.names import COMPARISON
 from pipelines.data import prepare
+from pipelines.data.dataset import Dataset
+from pipelines.data.manifest import EVAL, TRAIN
 from pipelines.errors import SettingsError
 from pipelines.local import artifacts, events, lanes, nodes
 from pipelines.local.layout import Layout
@@ -67,17 +69,17 @@ def _run(
     # They load TFX while this process does and runs what all branches share.
     others = [lanes.Lane() for _ in range(lane_count - 1)]
     with reporter.step(_DATA) as note:
-        manifest, how = prepare.prepare(
+        dataset, how = prepare.prepare(
             settings.data.source, layout.data, settings.data.eval_fraction
         )
-        train, evaluation = manifest.count(prepare.TRAIN), manifest.count(prepare.EVAL)
+        train, evaluation = dataset.manifest.count(TRAIN), dataset.manifest.count(EVAL)
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")
     run_id = datetime.datetime.now(datetime.timezone.utc).isoformat()
     with reporter.step(_COMPOSE) as note:
         _check_functions(settings)
         nodes.load(reporter)
         note += artifacts.discard_damaged(layout.pipeline)
-        compiled, node_ids = _compile(settings, layout, run_id, manifest)
+        compiled, node_ids = _compile(settings, layout, run_id, dataset)
     reporter.send(events.Planned([*node_ids, _REPORT]))
 
     from pipelines import dag
@@ -99,7 +101,7 @@ def _run(
 
 
 def _compile(
-    settings: Settings, layout: Layout, run_id: str, manifest: prepare.Manifest
+    settings: Settings, layout: Layout, run_id: str, dataset: Dataset
 ) -> tuple[bytes, list[str]]:
     """The pipeline as TFX runs it, with the id of this run, and its nodes in order."""
     from tfx.dsl.compiler import compiler, constants
@@ -114,15 +116,15 @@ def _compile(
             pipeline_root=str(layout.pipeline),
             components=dag.components(
                 settings,
-                dag.Places(examples=str(layout.data), serving=str(layout.serving)),
-                dag.Run(run_id, json.dumps(manifest.summary())),
+                dag.Places(examples=str(dataset.directory), serving=str(layout.serving)),
+                dag.Run(run_id, json.dumps(dataset.manifest.summary())),
             ),
             enable_cache=True,
             metadata_connection_config=metadata.sqlite_metadata_connection_config(
                 str(layout.metadata)
             ),
             beam_pipeline_args=beam.pipeline_args(
-                settings.beam, manifest.count(prepare.TRAIN) + manifest.count(prepare.EVAL)
+                settings.beam, dataset.manifest.count(TRAIN) + dataset.manifest.count(EVAL)
             ),
         )
     )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kubeflow.adapter import __main__ as adapter
+from tests.unit import dataset_files
 
 HERE = Path(__file__).parent
 SCHEMA = {"instanceSchema": "title: tfx.Schema\ntype: object\n"}
@@ -153,6 +155,109 @@ def test_an_input_that_is_gone_from_the_store(tmp_path):
     assert ended.stderr == (
         f"tfx-mobile: task trainer: the input 'schema' is empty: nothing lies at {task.schema}\n"
     )
+
+
+DATASET = {"schemaTitle": "system.Dataset"}
+
+
+class ExampleGen(Task):
+    """A task that reads the dataset which the fingerprint task has found."""
+
+    def __init__(self, directory: Path, name: str, uri: str, access: str = "import") -> None:
+        super().__init__(directory, "Tell")
+        options = dict(zip(self.command[3::2], self.command[4::2], strict=False))
+        executor_input = json.loads(options["--json_serialized_invocation_args"])
+        values = {"data_fingerprint": name, "input_base": ""}
+        artifacts = {}
+        if access == "direct":
+            values["input_base"] = uri
+        else:
+            local = str(directory / "data")
+            artifacts = {"data": {"artifacts": [{"uri": uri, "customPath": local}]}}
+        executor_input["inputs"] = {"artifacts": artifacts, "parameterValues": values}
+        declared = {"artifacts": {key: {"artifactType": DATASET} for key in artifacts}}
+        declared["parameters"] = {"input_base": {"parameterType": "STRING"}}
+        self.command = [
+            *(*self.command[:3], "--task", "example-gen"),
+            *("--executor_class_path", "executors.Tell"),
+            *("--json_serialized_invocation_args", json.dumps(executor_input)),
+            *("--json_serialized_inputs_spec_args", json.dumps(declared)),
+        ]
+
+
+def read_from(task: Task) -> str:
+    """Where the executor was told to read."""
+    ended = task.run()
+    assert ended.returncode == 0, ended.stderr
+    return json.loads((task.model / "told.json").read_text())["properties"]["input_base"]
+
+
+@pytest.mark.parametrize("access", ["import", "direct"])
+def test_the_example_gen_reads_the_dataset_of_the_run_wherever_the_pointer_is(tmp_path, access):
+    """What was pushed since, and what lies beside, is not looked at."""
+    first = dataset_files.write(tmp_path / "data")
+    dataset_files.write(tmp_path / "data", {"train": b"pushed since", "eval": b""})
+    (first.directory / "train" / "more.tfrecord.gz").write_bytes(b"damaged")
+    uri = str(tmp_path / "data") if access == "direct" else "s3://bucket/data"
+
+    task = ExampleGen(tmp_path, first.manifest.name, uri, access)
+
+    assert read_from(task) == str(first.directory)
+
+
+def test_the_dataset_is_copied_to_where_beams_workers_see_it(tmp_path):
+    """The dataset alone, not what lies beside."""
+    written = dataset_files.write(tmp_path / "data")
+    (tmp_path / "volume").mkdir()
+    task = ExampleGen(tmp_path, written.manifest.name, "s3://bucket/data")
+    task.command += ["--beam_staging", str(tmp_path / "volume")]
+
+    assert read_from(task).startswith(f"{tmp_path}/volume/example-gen-")
+    assert os.listdir(tmp_path / "volume") == []
+
+
+def change_content(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[::-1])
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def remove(file: Path) -> None:
+    file.unlink()
+
+
+def prune(file: Path) -> None:
+    shutil.rmtree(file.parents[1])
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (
+            change_content,
+            "{uri}/train/data.tfrecord.gz has another content than manifest.json says",
+        ),
+        (cut, "{uri}/train/data.tfrecord.gz has 4 bytes, and manifest.json says 5"),
+        (remove, "{uri}/train/data.tfrecord.gz is missing"),
+        (prune, "there is no dataset at {uri}"),
+    ],
+)
+def test_a_dataset_that_was_changed_is_not_read(tmp_path, damage, problem):
+    written = dataset_files.write(tmp_path / "data")
+    damage(written.directory / "train" / "data.tfrecord.gz")
+    task = ExampleGen(tmp_path, written.manifest.name, "s3://bucket/data")
+
+    ended = task.run()
+
+    uri = f"s3://bucket/data/datasets/{written.manifest.name}"
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"tfx-mobile: task example-gen: {problem.format(uri=uri)}: push the dataset again with "
+        "`tfx-mobile data push`\n"
+    )
+    assert not task.output_file.exists()
 
 
 def pushing(base):

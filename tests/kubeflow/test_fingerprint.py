@@ -8,20 +8,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kubeflow import fingerprint
+from pipelines.data import dataset as dataset_module
 from tests.kubeflow.conftest import Bucket
+from tests.unit import dataset_files
+
+BOTH = ("data_fingerprint", "dataset_summary")
 
 
-def look(directory: Path, data_uri="", local="", environment=None):
-    """Runs the task; returns how it ended, the parameter, the manifest and the metadata."""
+def look(directory: Path, data_uri="", local="", uri="", environment=None, parameters=BOTH):
+    """Runs the task; returns how it ended."""
     inputs = {"parameterValues": {"run": "1"}}
     if data_uri:
         inputs["parameterValues"]["data_uri"] = data_uri
     else:
-        inputs["artifacts"] = {"data": {"artifacts": [{"uri": str(local)}]}}
+        artifact = {"uri": uri, "customPath": str(local)} if uri else {"uri": str(local)}
+        inputs["artifacts"] = {"data": {"artifacts": [artifact]}}
     executor_input = {
         "inputs": inputs,
         "outputs": {
@@ -35,7 +37,7 @@ def look(directory: Path, data_uri="", local="", environment=None):
                     ]
                 }
             },
-            "parameters": {"data_fingerprint": {"outputFile": str(directory / "parameter")}},
+            "parameters": {name: {"outputFile": str(directory / name)} for name in parameters},
             "outputFile": str(directory / "out" / "output.json"),
         },
     }
@@ -50,7 +52,12 @@ def look(directory: Path, data_uri="", local="", environment=None):
 def parameter(directory: Path, **where) -> str:
     ended = look(directory, **where)
     assert ended.returncode == 0, ended.stderr
-    return (directory / "parameter").read_text()
+    return (directory / "data_fingerprint").read_text()
+
+
+def current(root: Path) -> Path:
+    """The directory of the current dataset."""
+    return dataset_module.load(root).directory
 
 
 @pytest.fixture
@@ -61,9 +68,10 @@ def copy(dataset, tmp_path) -> Path:
 def test_what_it_writes(dataset, tmp_path):
     found = parameter(tmp_path, local=dataset)
 
-    assert len(found) == 64
-    manifest = json.loads((dataset / "manifest.json").read_text())
-    assert json.loads((tmp_path / "run/dataset/manifest.json").read_text()) == manifest
+    assert found == current(dataset).name
+    manifest = (current(dataset) / "manifest.json").read_text()
+    assert (tmp_path / "run/dataset/manifest.json").read_text() == manifest
+    manifest = json.loads(manifest)
     written = json.loads((tmp_path / "out/output.json").read_text())
     assert written == {
         "artifacts": {
@@ -81,66 +89,142 @@ def test_what_it_writes(dataset, tmp_path):
             }
         }
     }
+    summary = json.loads((tmp_path / "dataset_summary").read_text())
+    counts = summary.pop("class_counts")
+    assert summary == written["artifacts"]["dataset"]["artifacts"][0]["metadata"]
+    assert {split: sum(count.values()) for split, count in counts.items()} == {
+        "train": 1438,
+        "eval": 359,
+    }
 
 
-def test_the_same_content_elsewhere_and_later_is_the_same(dataset, copy, tmp_path):
-    os.utime(copy / "train" / "data.tfrecord.gz", (1, 1))
+def test_a_specification_without_the_summary(dataset, tmp_path):
+    """As a pipeline that was compiled before has it."""
+    parameter(tmp_path, local=dataset, parameters=["data_fingerprint"])
+
+    assert not (tmp_path / "dataset_summary").exists()
+
+
+def test_files_beside_the_dataset_change_nothing(dataset, copy, tmp_path):
+    os.utime(current(copy) / "train" / "data.tfrecord.gz", (1, 1))
     (copy / ".hidden").write_text("x")
+    (copy / "notes.txt").write_text("x")
+    (current(copy) / "train" / "more.tfrecord.gz").write_text("x")
+    dataset_files.write(copy.parent / "other")
+    shutil.move(current(copy.parent / "other"), copy / "datasets")
 
     assert parameter(tmp_path, local=dataset) == parameter(tmp_path, local=copy)
 
 
-def test_one_changed_byte_is_another(dataset, copy, tmp_path):
-    with (copy / "eval" / "data.tfrecord.gz").open("r+b") as stream:
+def test_another_dataset_under_the_same_path_is_another(tmp_path):
+    root = tmp_path / "data"
+    one = dataset_files.write(root)
+    first = parameter(tmp_path, local=root)
+    two = dataset_files.write(root, {"train": b"other", "eval": b"eval"})
+
+    assert [first, parameter(tmp_path, local=root)] == [one.manifest.name, two.manifest.name]
+    assert parameter(tmp_path, local=one.directory) == first, "a dataset itself is a data_uri too"
+
+
+def test_a_path_is_read_directly(dataset, tmp_path):
+    assert parameter(tmp_path, data_uri=f"{dataset}/") == parameter(tmp_path, local=dataset)
+
+
+def test_a_store_is_read_directly(dataset, tmp_path, bucket: Bucket):
+    bucket.put_directory(dataset, "look")
+    where = {"environment": bucket.server.environment()}
+
+    found = parameter(tmp_path, data_uri=bucket.uri("look"), **where)
+
+    assert found == current(dataset).name
+    assert parameter(tmp_path, data_uri=bucket.uri(f"look/datasets/{found}"), **where) == found
+
+
+def change_a_byte(root: Path) -> None:
+    with (current(root) / "eval" / "data.tfrecord.gz").open("r+b") as stream:
         stream.seek(-9, os.SEEK_END)
         byte = stream.read(1)
         stream.seek(-9, os.SEEK_END)
         stream.write(bytes([byte[0] ^ 1]))
 
-    assert parameter(tmp_path, local=dataset) != parameter(tmp_path, local=copy)
+
+def add_a_byte(root: Path) -> None:
+    with (current(root) / "train" / "data.tfrecord.gz").open("ab") as stream:
+        stream.write(b"x")
 
 
-def test_a_path_is_read_directly(dataset, tmp_path):
-    assert parameter(tmp_path, data_uri=str(dataset)) == parameter(tmp_path, local=dataset)
+def remove_a_file(root: Path) -> None:
+    (current(root) / "train" / "data.tfrecord.gz").unlink()
 
 
-def test_a_store_is_asked_for_its_checksums(dataset, copy, tmp_path, bucket: Bucket):
-    bucket.put_directory(dataset, "look/one")
-    bucket.put_directory(dataset, "look/two")
-    (copy / "manifest.json").write_text((copy / "manifest.json").read_text() + " ")
-    bucket.put_directory(copy, "look/three")
-    environment = bucket.server.environment()
-
-    one, two, three = (
-        parameter(tmp_path, data_uri=bucket.uri(f"look/{name}"), environment=environment)
-        for name in ("one", "two", "three")
-    )
-
-    assert one == two != three
+def remove_the_manifest(root: Path) -> None:
+    (current(root) / "manifest.json").unlink()
 
 
-@pytest.mark.parametrize("there", ["nothing", "no manifest"])
-def test_no_dataset(dataset, tmp_path, there):
-    place = tmp_path / "place"
-    if there == "no manifest":
-        shutil.copytree(dataset, place)
-        (place / "manifest.json").unlink()
+def prune_in_part(root: Path) -> None:
+    (current(root) / "manifest.json").write_text("")
 
-    ended = look(tmp_path, local=place)
+
+def remove_everything(root: Path) -> None:
+    shutil.rmtree(root)
+
+
+def damage_the_pointer(root: Path) -> None:
+    (root / "dataset.json").write_text('{"format": 1, "name": "../../x"}')
+
+
+def lay_out_as_the_previous_release_did(root: Path) -> None:
+    shutil.rmtree(root)
+    root.mkdir()
+    (root / "manifest.json").write_text('{"format": 1}')
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (change_a_byte, "{name}/eval/data.tfrecord.gz has another content than manifest.json says"),
+        (
+            add_a_byte,
+            "{name}/train/data.tfrecord.gz has {more:,} bytes, and manifest.json says {size:,}",
+        ),
+        (remove_a_file, "{name}/train/data.tfrecord.gz is missing"),
+        (remove_the_manifest, "dataset.json names a dataset that is not there"),
+        (prune_in_part, "dataset.json names a dataset that is not there"),
+        (remove_everything, "there is no dataset at s3://bucket/data"),
+        (
+            damage_the_pointer,
+            "dataset.json is damaged: name: String should match pattern '^[0-9a-f]{{16}}$'",
+        ),
+        (
+            lay_out_as_the_previous_release_did,
+            "manifest.json has the format 1, and this release reads 2",
+        ),
+    ],
+)
+def test_no_dataset_is_one_sentence(copy, tmp_path, damage, problem):
+    """Also what is in the place where KFP's launcher put the artifact of a URI."""
+    found = dataset_module.load(copy)
+    size = found.manifest.files["train/data.tfrecord.gz"].size
+    damage(copy)
+
+    ended = look(tmp_path, uri="s3://bucket/data/", local=copy)
 
     assert ended.returncode == 1
+    problem = problem.format(name=f"datasets/{found.directory.name}", size=size, more=size + 1)
+    if not problem.startswith("there"):
+        problem = f"s3://bucket/data/{problem}"
     assert ended.stderr == (
-        f"tfx-mobile: task data-fingerprint: there is no dataset at {place}: put one there with "
-        f"`tfx-mobile data push DIRECTORY {place}`\n"
+        f"tfx-mobile: task data-fingerprint: {problem}: push one there with "
+        "`tfx-mobile data push DIRECTORY s3://bucket/data`\n"
     )
-    assert not (tmp_path / "parameter").exists()
+    assert not (tmp_path / "data_fingerprint").exists()
 
 
-contents = st.dictionaries(st.text(min_size=1), st.text(), max_size=4)
+def test_a_damaged_object_is_seen_in_the_listing(copy, tmp_path, bucket: Bucket):
+    add_a_byte(copy)
+    bucket.put_directory(copy, "damaged")
 
+    ended = look(tmp_path, data_uri=bucket.uri("damaged"), environment=bucket.server.environment())
 
-@given(contents, contents)
-def test_different_contents_have_different_fingerprints(one, two):
-    same = fingerprint.combined(one) == fingerprint.combined(two)
-
-    assert same == (one == two)
+    assert ended.returncode == 1
+    assert "/train/data.tfrecord.gz has " in ended.stderr

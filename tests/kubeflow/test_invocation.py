@@ -224,16 +224,38 @@ def test_a_run_parameter_out_of_bounds_is_named(value, reason):
         to_tfx(asked(parameters=given))
 
 
-def test_the_imported_data_is_the_input_base_of_the_example_gen():
+NAME = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("uri", "directory"),
+    [
+        ("minio://b/data", f"/minio/b/data/datasets/{NAME}"),
+        ("minio://b/data/", f"/minio/b/data/datasets/{NAME}"),
+        (f"minio://b/data/datasets/{NAME}", f"/minio/b/data/datasets/{NAME}"),
+    ],
+)
+def test_the_example_gen_reads_the_dataset_that_was_found_in_the_imported_data(uri, directory):
     declared = {"artifacts": {"data": {"artifactType": {"schemaTitle": "system.Dataset"}}}}
-    executor_input = asked(parameters={"input_base": "", "data_fingerprint": "f00d"})
+    executor_input = asked(parameters={"input_base": "", "data_fingerprint": NAME})
     executor_input["inputs"]["artifacts"] = {
-        "data": {"artifacts": [{"uri": "minio://b/data", "type": {"instanceSchema": ""}}]}
+        "data": {"artifacts": [{"uri": uri, "type": {"instanceSchema": ""}}]}
     }
 
     made = to_tfx(executor_input, declared, "example-gen")["inputs"]
 
-    assert made == {"artifacts": {}, "parameterValues": {"input_base": "/minio/b/data"}}
+    assert made == {"artifacts": {}, "parameterValues": {"input_base": directory}}
+
+
+@pytest.mark.parametrize("root", ["gs://b/data", "/mnt/data/"])
+def test_the_example_gen_reads_the_dataset_that_was_found_directly(root):
+    executor_input = asked(parameters={"input_base": root, "data_fingerprint": NAME})
+    executor_input["inputs"]["artifacts"] = {}
+
+    made = to_tfx(executor_input, {}, "example-gen")["inputs"]
+
+    directory = f"{root.rstrip('/')}/datasets/{NAME}"
+    assert made == {"artifacts": {}, "parameterValues": {"input_base": directory}}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import tensorflow_model_analysis as tfma
 
 from modules import features, lite
 from pipelines import evaluation
-from pipelines.data import prepare
+from pipelines.data import dataset
 from pipelines.report import predictors
 from tests.pipeline.conftest import run, steps
 
@@ -65,7 +65,7 @@ def test_terminal_ends_with_the_table_and_the_page(digits_run):
 
 def test_report_has_every_key(digits_run):
     report = digits_run.report
-    assert report["dataset"] == prepare.Manifest.read(digits_run.layout.data).summary()
+    assert report["dataset"] == dataset.load(digits_run.layout.data).manifest.summary()
     assert (report["dataset"]["train_examples"], report["dataset"]["eval_examples"]) == (1438, 359)
     assert list(report["branches"]) == ["keras", "lite"]
     for branch in report["branches"].values():

@@ -157,13 +157,15 @@ def test_report_without_a_run(tmp_path: Path, name: str) -> None:
 def test_data_from_digits(tmp_path: Path) -> None:
     done = tfx_mobile("data", "--source", "digits", "--output", "a b/set", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    manifest = json.loads((tmp_path / "a b" / "set" / "manifest.json").read_text())
+    name = json.loads((tmp_path / "a b" / "set" / "dataset.json").read_text())["name"]
+    directory = tmp_path / "a b" / "set" / "datasets" / name
+    manifest = json.loads((directory / "manifest.json").read_text())
     assert manifest["source"] == "digits"
     for words in ("1,438 examples for training", "359 for evaluation", "a b/set"):
         assert words in done.stdout
     assert f"fingerprint {manifest['fingerprint'][:12]}" in done.stdout
     for split, count in (("train", 1438), ("eval", 359)):
-        assert (tmp_path / "a b" / "set" / split / "data.tfrecord.gz").is_file()
+        assert (directory / split / "data.tfrecord.gz").is_file()
         assert manifest["examples"][split]["count"] == count
 
 
@@ -176,7 +178,7 @@ def test_data_from_nowhere(tmp_path: Path) -> None:
 def test_data_into_a_foreign_directory(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     done = tfx_mobile("data", "--source", "digits", "--output", tmp_path)
-    assert f"{tmp_path} is not empty and holds no dataset" in one_line(done, 2)
+    assert f"{tmp_path} holds mine.txt, which is no dataset of tfx-mobile" in one_line(done, 2)
     assert os.listdir(tmp_path) == ["mine.txt"]
 
 

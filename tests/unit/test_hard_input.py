@@ -57,13 +57,15 @@ def test_dataset_into_the_current_directory(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     prepare.prepare("digits", Path("."), 0.2)
-    assert (tmp_path / "here" / "manifest.json").is_file()
+    assert (tmp_path / "here" / "dataset.json").is_file()
 
 
 @pytest.mark.parametrize("text", ['"text"', "5", "null"])
 def test_foreign_manifest(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(OutputError, match="is not empty and holds no dataset"):
+    with pytest.raises(
+        OutputError, match=r"holds manifest\.json, which is no dataset of tfx-mobile"
+    ):
         prepare.prepare("digits", tmp_path, 0.2)
 
 

@@ -1,4 +1,4 @@
-"""`tfx-mobile data push` and `ls`, by the console script as a person starts it."""
+"""`tfx-mobile data push`, `ls` and `prune`, by the console script as a user starts it."""
 
 import json
 import os
@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from kubeflow import storage
+from kubeflow import datasets, storage
 from tests.kubeflow.storage import servers
 from tests.kubeflow.storage.places import ALL, Place, stores
+from tests.unit import dataset_files
 
 SCRIPT = Path(sys.executable).with_name("tfx-mobile")
 HEAVY = {
@@ -58,43 +59,180 @@ def one_line(done: subprocess.CompletedProcess[str], code: int) -> str:
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A manifest and two files; what is in them is nothing to the commands."""
     directory = tmp_path_factory.mktemp("data") / "digits"
-    for name, size in (("train", 1_300_000), ("eval", 300_000)):
-        (directory / name).mkdir(parents=True)
-        (directory / name / "data.tfrecord.gz").write_bytes(os.urandom(size))
-    manifest = {
-        "format": 1,
-        "source": "digits",
-        "requested": {"source": "digits", "eval_fraction": 0.2},
-        "examples": {"train": {"count": 1438}, "eval": {"count": 359}},
-        "fingerprint": "0123456789abcdef" * 4,
-    }
-    (directory / "manifest.json").write_text(json.dumps(manifest))
+    content = {"train": os.urandom(1_300_000), "eval": os.urandom(300_000)}
+    dataset_files.write(directory, content)
     return directory
 
 
-@stores(*ALL)
-def test_push_and_ls(place: Place, dataset: Path, tmp_path: Path) -> None:
-    manifest = json.loads((dataset / "manifest.json").read_text())
-    sizes = {f.relative_to(dataset).as_posix(): f.stat().st_size for f in dataset.rglob("*.*")}
-    facts = (
-        "1,438 examples for training",
-        "359 for evaluation",
-        f"fingerprint {manifest['fingerprint'][:12]}",
-    )
-    for said in (f"{sum(sizes.values()):,} bytes sent", "unchanged, nothing sent"):
-        done = tfx_mobile("data", "push", dataset, place.uri)
-        assert (done.returncode, done.stderr) == (0, "")
-        (line,) = done.stdout.splitlines()
-        assert line.startswith(f"{place.uri}: {said}; ")
-        assert all(fact in line for fact in facts)
-    done = tfx_mobile("data", "ls", place.uri)
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """Another dataset, of a source with a long name."""
+    content = {"train": os.urandom(1000), "eval": os.urandom(100)}
+    dataset_files.write(tmp_path / "other", content, (800, 200), f"/data/{'long' * 30}/images")
+    return tmp_path / "other"
+
+
+def name_of(directory: Path) -> str:
+    return str(json.loads((directory / "dataset.json").read_text())["name"])
+
+
+def size_of(directory: Path) -> int:
+    files = (directory / "datasets" / name_of(directory)).rglob("*.*")
+    return sum(file.stat().st_size for file in files)
+
+
+def succeed(*arguments: object) -> str:
+    done = tfx_mobile(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
-    for name, size in sizes.items():
-        assert re.search(rf"^{re.escape(name)} +{size:,} +20\d\d-", done.stdout, re.MULTILINE)
-    assert all(fact in done.stdout for fact in facts)
+    return done.stdout
+
+
+@stores(*ALL)
+def test_push_and_ls(place: Place, dataset: Path, other: Path) -> None:
+    one, two = name_of(dataset), name_of(other)
+    facts = "1,438 examples for training, 359 for evaluation, fingerprint "
+    for said in (f"{size_of(dataset):,} bytes sent", "unchanged, nothing sent"):
+        line, data_uri = succeed("data", "push", dataset, place.uri).splitlines()
+        assert line.startswith(f"{place.uri}: dataset {one}; {said}; {facts}")
+        assert data_uri == f"data_uri of runs on Kubeflow Pipelines: {place.uri}"
+    wait_for_another_second(place)
+    succeed("data", "push", other, place.uri)
+
+    head, *rows = succeed("data", "ls", place.uri).splitlines()
+
+    assert head.split() == ["name", "current", "pushed", "source", "train", "eval", "bytes"]
+    when = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d"
+    source = f"/data/{'long' * 30}/images"
+    assert len(rows) == 2
+    assert re.fullmatch(
+        rf"{two} +current +{when} +{source} +800 +200 +{size_of(other):,} *", rows[0]
+    )
+    assert re.fullmatch(rf"{one} +{when} +digits +1,438 +359 +{size_of(dataset):,} *", rows[1])
+
+    succeed("data", "push", dataset, place.uri)
+    rows = succeed("data", "ls", place.uri).splitlines()[1:]
+    assert [row.split()[:2] for row in rows][1] == [one, "current"], "an earlier one again"
+
+
+def wait_for_another_second(place: Place) -> None:
+    """Stores tell times in seconds, and rclone's lists from its cache."""
+    time.sleep(0 if place.kind == "local" else 1.1)
+
+
+@stores(*ALL)
+def test_what_was_pushed_is_a_dataset_and_files_beside_it_stay(
+    place: Place, dataset: Path, other: Path, tmp_path: Path
+) -> None:
+    beside = {"mine.txt": b"mine", "train/data.tfrecord.gz": b"of an earlier release"}
+    for name, data in beside.items():
+        storage.write_bytes(f"{place.uri}/{name}", data, place.options)
+    for directory in (dataset, other, dataset):
+        succeed("data", "push", directory, place.uri)
+    assert succeed("data", "prune", place.uri, "--keep", "1").startswith(
+        f"{place.uri}: removed {name_of(other)} ({size_of(other):,} bytes)"
+    )
+
     storage.download(place.uri, tmp_path / "back", place.options)
-    for name in sizes:
-        assert (tmp_path / "back" / name).read_bytes() == (dataset / name).read_bytes()
+
+    back = tmp_path / "back"
+    for name, data in beside.items():
+        assert (back / name).read_bytes() == data
+        (back / name).unlink()
+    names = sorted(f.relative_to(back).as_posix() for f in back.rglob("*") if f.is_file())
+    one = f"datasets/{name_of(dataset)}"
+    assert names == [
+        "dataset.json",
+        *(
+            f"{one}/{n}"
+            for n in ("eval/data.tfrecord.gz", "manifest.json", "train/data.tfrecord.gz")
+        ),
+    ]
+    for name in names[1:]:
+        assert (back / name).read_bytes() == (dataset / name).read_bytes()
+    pointer = json.loads((back / "dataset.json").read_text())
+    assert pointer == {"format": 1, "name": name_of(dataset), "requested": None}
+
+
+@stores(*ALL)
+def test_prune(place: Place, tmp_path: Path) -> None:
+    names = []
+    for i in range(4):
+        directory = tmp_path / str(i)
+        dataset_files.write(directory, {"train": bytes([i]), "eval": b""})
+        names.append(name_of(directory))
+        succeed("data", "push", directory, place.uri)
+        wait_for_another_second(place)
+    succeed("data", "push", tmp_path / "1", place.uri)
+
+    assert succeed("data", "prune", place.uri, "--keep", "4") == f"{place.uri}: nothing to remove\n"
+    removed = succeed("data", "prune", place.uri).splitlines()
+
+    assert [line.split(": ")[1].split()[1] for line in removed] == [names[2], names[0]]
+    left = storage.list_objects(place.uri, place.options)
+    assert {o.name.split("/")[1] for o in left if "/" in o.name} == {names[1], names[3]}
+    assert datasets.resolve(place.uri, place.options).manifest.name == names[1]
+    wrong = tfx_mobile("data", "prune", place.uri, "--keep", "0")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
+def test_prune_of_a_directory_of_this_machine(tmp_path: Path) -> None:
+    for content in (b"1", b"2"):
+        dataset_files.write(tmp_path / "set", {"train": content, "eval": b""})
+    (tmp_path / "set" / ".hidden").write_text("mine")
+    succeed("data", "prune", tmp_path / "set", "--keep", "1")
+    assert sorted(os.listdir(tmp_path / "set")) == [".hidden", "dataset.json", "datasets"]
+    assert os.listdir(tmp_path / "set" / "datasets") == [name_of(tmp_path / "set")]
+
+
+@stores("rclone")
+def test_a_pointer_that_is_damaged(place: Place, dataset: Path) -> None:
+    """It is made again by a push, but only where datasets show whose it is."""
+    storage.write_bytes(f"{place.uri}/dataset.json", b"not JSON", place.options)
+    line = one_line(tfx_mobile("data", "push", dataset, place.uri), 2)
+    assert f"{place.uri}/dataset.json is damaged" in line
+    assert "no datasets are beside it: choose another place" in line
+    assert storage.read_bytes(f"{place.uri}/dataset.json", place.options) == b"not JSON"
+
+    storage.delete(place.uri, place.options)
+    succeed("data", "push", dataset, place.uri)
+    storage.write_bytes(f"{place.uri}/dataset.json", b'{"format": 9}', place.options)
+    for command in ("ls", "prune"):
+        line = one_line(tfx_mobile("data", command, place.uri), 2)
+        assert "has the format 9, and this release reads 1: push or write the dataset again" in line
+    succeed("data", "push", dataset, place.uri)
+    assert "current" in succeed("data", "ls", place.uri)
+
+
+@stores("rclone")
+def test_a_manifest_that_is_damaged_is_listed_and_sent_again(place: Place, dataset: Path) -> None:
+    succeed("data", "push", dataset, place.uri)
+    manifest = f"{place.uri}/datasets/{name_of(dataset)}/manifest.json"
+    storage.write_bytes(manifest, b"[]", place.options)
+    assert "manifest.json is damaged" in succeed("data", "ls", place.uri)
+    assert "bytes sent" in succeed("data", "push", dataset, place.uri)
+    assert "digits" in succeed("data", "ls", place.uri)
+
+
+def test_what_was_damaged_here_is_not_pushed(tmp_path: Path) -> None:
+    written = dataset_files.write(tmp_path / "set")
+    (written.directory / "train" / "data.tfrecord.gz").write_bytes(b"TRAIN")
+    line = one_line(tfx_mobile("data", "push", tmp_path / "set", tmp_path / "store"), 2)
+    assert "train/data.tfrecord.gz has another content than manifest.json says" in line
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_dataset_is_not_pushed_into_a_dataset(tmp_path: Path) -> None:
+    written = dataset_files.write(tmp_path / "set")
+    line = one_line(tfx_mobile("data", "push", tmp_path / "set", written.directory), 2)
+    assert "give the place above datasets/" in line
+
+
+@stores("rclone")
+def test_one_of_several_datasets_is_pushed_by_its_directory(place: Place, tmp_path: Path) -> None:
+    first = dataset_files.write(tmp_path / "set")
+    dataset_files.write(tmp_path / "set", {"train": b"newer", "eval": b""})
+    succeed("data", "push", first.directory, place.uri)
+    assert datasets.resolve(place.uri, place.options).manifest == first.manifest
 
 
 @stores("rclone", "gcs")
@@ -106,7 +244,7 @@ def test_flags_win_over_the_environment(place: Place, dataset: Path) -> None:
     done = tfx_mobile("data", "push", dataset, place.uri, *flags, **wrong)
     assert (done.returncode, done.stderr) == (0, "")
     done = tfx_mobile("data", "ls", place.uri, *flags, **wrong)
-    assert "manifest.json" in done.stdout
+    assert name_of(dataset) in done.stdout
 
 
 @stores("rclone")
@@ -114,10 +252,17 @@ def test_what_holds_no_dataset_is_not_pushed(place: Place, dataset: Path, tmp_pa
     (tmp_path / "half").mkdir()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("x")
-    shutil.copy(dataset / "manifest.json", tmp_path / "half")
-    for name in ("missing", "half", "other"):
-        done = tfx_mobile("data", "push", tmp_path / name, place.uri)
-        assert f"{tmp_path / name} holds no dataset" in one_line(done, 2)
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "manifest.json").write_text('{"format": 1}')
+    shutil.copy(dataset / "dataset.json", tmp_path / "half")
+    for name, reason in (
+        ("missing", f"there is no dataset at {tmp_path / 'missing'}"),
+        ("other", f"there is no dataset at {tmp_path / 'other'}"),
+        ("half", f"{tmp_path / 'half'}/dataset.json names a dataset that is not there"),
+        ("flat", f"{tmp_path / 'flat'}/manifest.json has the format 1, and this release reads 2"),
+    ):
+        line = one_line(tfx_mobile("data", "push", tmp_path / name, place.uri), 2)
+        assert f"{reason}: write one with `tfx-mobile data --output`" in line
     assert storage.list_objects(place.uri, place.options) == []
 
 
@@ -128,12 +273,12 @@ def test_nothing_to_list(place: Place) -> None:
 
 @stores("rclone")
 def test_files_that_are_no_dataset_are_listed(place: Place) -> None:
-    storage.write_bytes(f"{place.uri}/[x]/file", b"x", place.options)
+    storage.write_bytes(f"{place.uri}/[x]/{'long' * 60}", b"x", place.options)
     storage.write_bytes(f"{place.uri}/manifest.json", b"not JSON", place.options)
     done = tfx_mobile("data", "ls", place.uri)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "[x]/file" in done.stdout
-    assert "fingerprint" not in done.stdout
+    assert re.search(rf"^\[x\]/{'long' * 60} +1 +20\d\d-", done.stdout, re.MULTILINE)
+    assert "current" not in done.stdout
 
 
 @stores("rclone")
@@ -174,7 +319,7 @@ def test_progress_on_a_terminal(place: Place, dataset: Path) -> None:
         assert words in shown
 
 
-@pytest.mark.parametrize("command", ["", "push", "ls"])
+@pytest.mark.parametrize("command", ["", "push", "ls", "prune"])
 def test_help_is_quick_and_loads_nothing_heavy(command: str) -> None:
     code = (
         "import sys; sys.argv = ['tfx-mobile', *sys.argv[1:]]\n"
@@ -200,7 +345,8 @@ def test_help_is_quick_and_loads_nothing_heavy(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["push"], ["push", "x"], ["ls"], ["pull"], ["push", "x", "s3://b", "--no"]]
+    "arguments",
+    [[], ["push"], ["push", "x"], ["ls"], ["prune"], ["pull"], ["push", "x", "s3://b", "--no"]],
 )
 def test_wrong_usage(arguments: list[str]) -> None:
     done = tfx_mobile("data", *arguments)
