@@ -12,7 +12,7 @@ import datetime
 import enum
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kubeflow.client.states import State, happened, now, state_named
@@ -95,13 +95,11 @@ def read(
     """
     nodes = _Nodes(details, cancelled)
     names = package.tasks or nodes.guess_names()
-    importers = {name for name in names if package.is_importer(name)}
     tasks = [
         *nodes.root_driver(),
-        *(nodes.task(name, is_over, name in importers) for name in names),
+        *(nodes.task(name, is_over, package.is_importer(name)) for name in names),
     ]
-    tasks = nodes.mark_cached(tasks, importers)
-    return nodes.mark_without_pod(nodes.mark_pending(tasks, importers), importers)
+    return nodes.mark_without_pod(nodes.mark_pending(nodes.mark_cached(tasks)))
 
 
 _NOT_STARTED = "its pod has not started"
@@ -162,10 +160,11 @@ class _Nodes:
         state = State.CANCELED if self._was_cancelled(node) else state_named(node.state)
         if is_over and state is State.PENDING:
             return Task(name, State.NOT_RUN)
+        note = _NOT_STARTED if state is State.PENDING else _error(node)
         pod = Pod.OWN if is_importer else Pod.EXECUTOR
-        return Task(name, state, _seconds(node), _error(node), pod)
+        return Task(name, state, _seconds(node), note, pod)
 
-    def mark_cached(self, tasks: list[Task], importers: Collection[str]) -> list[Task]:
+    def mark_cached(self, tasks: list[Task]) -> list[Task]:
         """The same tasks, cached where KFP's cache answered.
 
         KFP tells by skipping a task's executor, and by nothing else. That node is part of the
@@ -174,7 +173,7 @@ class _Nodes:
         succeeded = [
             self._by_name[task.name]
             for task in tasks
-            if task.state is State.SUCCEEDED and task.name not in importers
+            if task.state is State.SUCCEEDED and task.pod is not Pod.OWN
         ]
         cached: set[str] = set()
         for skipped in (node for node in self._details if _is_skipped_executor(node)):
@@ -190,15 +189,16 @@ class _Nodes:
                 cached.add(shortest.display_name)
         return [Task(task.name, State.CACHED) if task.name in cached else task for task in tasks]
 
-    def mark_pending(self, tasks: list[Task], importers: Collection[str]) -> list[Task]:
+    def mark_pending(self, tasks: list[Task]) -> list[Task]:
         """The same tasks, pending where a pod has not started: KFP has the task run meanwhile."""
         running = [task for task in tasks if task.state is State.RUNNING]
-        marked = {}
-        for task in running:
-            if task.name in importers and self._waits(task.name):
-                marked[task.name] = _pending(task)
+        marked = {
+            task.name: _pending(task)
+            for task in running
+            if task.pod is Pod.OWN and self._waits(task.name)
+        }
         executors = [pod for pod in self._executors if pod.state in ("PENDING", "RUNNING")]
-        for group, pods in self._assign([t for t in running if t.name not in importers], executors):
+        for group, pods in self._assign(running, executors):
             waiting = sum(pod.state == "PENDING" for pod in pods)
             if waiting == len(group):
                 marked.update({task.name: _pending(task) for task in group})
@@ -208,18 +208,16 @@ class _Nodes:
                 marked.update({t.name: dataclasses.replace(t, note=note) for t in group})
         return [marked.get(task.name, task) for task in tasks]
 
-    def mark_without_pod(self, tasks: list[Task], importers: Collection[str]) -> list[Task]:
+    def mark_without_pod(self, tasks: list[Task]) -> list[Task]:
         """The same tasks, not run where the run was cancelled before their pods started."""
         cancelled = [task for task in tasks if task.state is State.CANCELED]
         without = {
             task.name
             for task in cancelled
-            if task.name in importers and not _ran(self._attempts_of(task.name))
+            if task.pod is Pod.OWN and not _ran(self._attempts_of(task.name))
         }
         executors = [pod for pod in self._executors if self._was_cancelled(pod)]
-        for group, pods in self._assign(
-            [t for t in cancelled if t.name not in importers], executors
-        ):
+        for group, pods in self._assign(cancelled, executors):
             if not _ran(pods):
                 without |= {task.name for task in group}
         return [Task(t.name, State.NOT_RUN) if t.name in without else t for t in tasks]
@@ -227,13 +225,13 @@ class _Nodes:
     def _assign(
         self, tasks: Sequence[Task], pods: Sequence[Any]
     ) -> Iterable[tuple[list[Task], list[Any]]]:
-        """Tasks and the pods that may be theirs, at most one each.
+        """Tasks with executors, and the pods that may be theirs, at most one each.
 
         A pod starts with its task, in whole seconds, or later where it is a further attempt. Which
         pod is whose among tasks that started in one second, the API does not tell.
         """
         groups: dict[datetime.datetime, list[Task]] = defaultdict(list)
-        for task in tasks:
+        for task in (task for task in tasks if task.pod is Pod.EXECUTOR):
             groups[self._by_name[task.name].start_time].append(task)
         assigned: dict[datetime.datetime, list[Any]] = {start: [] for start in groups}
         for pod in sorted(pods, key=lambda pod: pod.start_time):

@@ -9,7 +9,6 @@ nodes but the skipped ones is then one for all attempts, and `<name>(0)` below i
 """
 
 import dataclasses
-import itertools
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -46,6 +45,7 @@ class _Node:
     path: tuple[str, ...]
     state: str
     children: tuple[tuple[str, ...], ...] = ()
+    is_pod: bool = False
 
     @property
     def display_name(self) -> str:
@@ -101,18 +101,18 @@ def report_run(
 def report_tasks(store: Store, run_id: str) -> None:
     """Reports the tasks of a run."""
     run = store.runs[run_id]
-    spec = store.specs[run_id].tasks()
-    states = store.tasks[run_id]
-    are_retried = store.release == NEW
-    nodes = _nodes(store.workflows[run_id], spec, states, run.state or PENDING, are_retried)
-    if are_retried:
-        nodes = itertools.chain.from_iterable(_attempts(node) for node in nodes)
     before = {one.task_id: one for one in _details(run)}
-    found = [_detail(run, node, before, timestamp(store.now)) for node in nodes]
+    now = timestamp(store.now)
+    found = [_detail(run, node, before, now) for node in _nodes_of(store, run_id)]
     if found:
         # The server has them in no order, but always in the same.
         found.sort(key=lambda detail: detail.task_id)
         run.run_details = made("V2beta1RunDetails", task_details=found)
+
+
+def pods(store: Store, run_id: str) -> dict[str, str]:
+    """The pods of a run, oldest first: each one's node, as Argo annotates it, with its state."""
+    return {".".join(node.path): node.state for node in _nodes_of(store, run_id) if node.is_pod}
 
 
 def tick(store: Store, recurring_run_id: str, at: datetime) -> Any | None:
@@ -200,6 +200,19 @@ def _report(run: Any, phase: str, now: str) -> None:
         run.finished_at = now
 
 
+def _nodes_of(store: Store, run_id: str) -> Iterator[_Node]:
+    """The nodes of a run as its release of KFP has them."""
+    are_retried = store.release == NEW
+    for node in _nodes(
+        store.workflows[run_id],
+        store.specs[run_id].tasks(),
+        store.tasks.get(run_id, {}),
+        store.runs[run_id].state or PENDING,
+        are_retried,
+    ):
+        yield from _attempts(node) if are_retried else [node]
+
+
 def _nodes(
     workflow: str, spec: list[Task], states: Mapping[str, str], phase: str, are_retried: bool
 ) -> Iterator[_Node]:
@@ -209,9 +222,12 @@ def _nodes(
     phase = RUNNING if phase == "CANCELING" else phase
     top, root = (workflow,), (workflow, "root")
     yield _Node(top, phase, ((workflow, "root-driver"),))
-    yield _Node((workflow, "root-driver"), SUCCEEDED if states else RUNNING, (root,) * bool(states))
+    driver = (workflow, "root-driver")
     if not states:
+        # A run that ends without a task ended with its driver.
+        yield _Node(driver, phase, is_pod=True)
         return
+    yield _Node(driver, SUCCEEDED, (root,), is_pod=True)
     shown = [task for task in spec if task.name in states]
     first = {task.name: _first(root, task) for task in shown}
     after: dict[str, list[tuple[str, ...]]] = {task.name: [] for task in shown}
@@ -237,13 +253,13 @@ def _task_nodes(
     """
     name = (*root, task.name)
     if task.is_importer:
-        yield _Node(name, SUCCEEDED if state == CACHED else state, after)
+        yield _Node(name, SUCCEEDED if state == CACHED else state, after, is_pod=True)
         return
     driver = {OMITTED: OMITTED, DRIVER_PENDING: PENDING, DRIVER_FAILED: FAILED}.get(state)
     if state == DRIVER_PENDING:
-        yield _Node(_first(root, task), PENDING)
+        yield _Node(_first(root, task), PENDING, is_pod=True)
         return
-    yield _Node(_first(root, task), driver or SUCCEEDED, (name,))
+    yield _Node(_first(root, task), driver or SUCCEEDED, (name,), is_pod=driver != OMITTED)
     if state in (SKIPPED, OMITTED, DRIVER_FAILED):
         yield _Node(name, SKIPPED if state == SKIPPED else OMITTED, after)
         return
@@ -251,7 +267,7 @@ def _task_nodes(
     whole = {PENDING: RUNNING, RETRIED: RUNNING, CACHED: SUCCEEDED}.get(state, state)
     yield _Node(name, whole, (executor, *after) if are_retried else (executor,))
     end = SKIPPED if state == CACHED else state
-    yield _Node(executor, end, () if are_retried else after)
+    yield _Node(executor, end, () if are_retried else after, is_pod=state != CACHED)
 
 
 def _attempts(node: _Node) -> Iterator[_Node]:
@@ -266,11 +282,11 @@ def _attempts(node: _Node) -> Iterator[_Node]:
     if node.state == RETRIED:
         second = (*above, f"{node.display_name}(1)")
         yield _Node(path, RUNNING, (first, second))
-        yield _Node(first, FAILED)
-        yield _Node(second, PENDING)
+        yield _Node(first, FAILED, is_pod=True)
+        yield _Node(second, PENDING, is_pod=True)
         return
     yield _Node(path, RUNNING if node.state == PENDING else node.state, (first,))
-    yield _Node(first, node.state, children)
+    yield _Node(first, node.state, children, node.is_pod)
 
 
 def _first(root: tuple[str, ...], task: Task) -> tuple[str, ...]:
