@@ -106,8 +106,10 @@ def _one_line(text: str) -> str:
 
 def _reason(error: BaseException) -> str:
     reason = error.reason if isinstance(error, MaxRetryError) else error
-    if isinstance(reason, NewConnectionError) and isinstance(reason.__cause__, OSError):
-        return reason.__cause__.strerror or str(reason.__cause__)
+    if isinstance(reason, NewConnectionError):
+        cause = reason.__cause__ or reason.__context__  # urllib3 2 and 1
+        if isinstance(cause, OSError):
+            return cause.strerror or str(cause)
     # urllib3 begins some messages with an object and its address.
     return re.sub(r"^<[^>]*>: |^\w+\(host=[^)]*\): ", "", str(reason))
 
