@@ -105,13 +105,15 @@ def _one_line(text: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
+    """The cause, without the objects that urllib3 puts into its messages."""
     reason = error.reason if isinstance(error, MaxRetryError) else error
-    if isinstance(reason, NewConnectionError):
-        cause = reason.__cause__ or reason.__context__  # urllib3 2 and 1
-        if isinstance(cause, OSError):
-            return cause.strerror or str(cause)
-    # urllib3 begins some messages with an object and its address.
-    return re.sub(r"^<[^>]*>: |^\w+\(host=[^)]*\): ", "", str(reason))
+    if reason is None:
+        return "no answer"
+    cause = reason.__cause__ or reason.__context__  # urllib3 2 and 1
+    if isinstance(reason, NewConnectionError) and isinstance(cause, OSError):
+        return cause.strerror or str(cause)
+    text = str(reason.args[-1] if len(reason.args) > 1 else reason)
+    return re.sub(r"^(<[^>]*>|\w+\(host=[^)]*\)): ", "", text)
 
 
 def _is_tls(error: BaseException) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kubeflow.client import runs
 from tests.kubeflow import kubernetes_api
 from tests.kubeflow.client import api_life
 from tests.kubeflow.client.api_life import (
@@ -332,3 +333,15 @@ def test_the_end_of_a_run_comes_before_that_of_its_tasks(
 
     assert re.search(r"^(trainer-lite .*failed|# trainer-lite: )", said, re.MULTILINE)
     assert len(server.asked("get_run")) == before + 3
+
+
+def test_tasks_that_never_end_are_not_waited_for_without_end(
+    person: Person, server: ApiServer, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Argo leaves nodes running where it cannot go on with a workflow."""
+    monkeypatch.setattr(runs, "_SETTLE_SECONDS", 0.5)
+    server.advance(run_id, {"trainer-lite": RUNNING})
+    api_life.report_run(server.store, run_id, {"trainer-lite": FAILED})
+
+    assert shown(person, run_id)["trainer-lite"] == "running"
+    assert "KFP names no task" in person.says(f"runs logs-hint {run_id}").stdout
