@@ -159,7 +159,7 @@ def tasks(run: Run) -> RenderableType:
     """A row for each task."""
     shown = Table(box=None, pad_edge=False, caption_justify="left")
     shown.add_column("task", no_wrap=True)
-    shown.add_column("state", no_wrap=True)
+    shown.add_column("state")
     shown.add_column("time", justify="right", no_wrap=True)
     for task in run.tasks:
         shown.add_row(escape(task.name), _state(task), duration(task.seconds))

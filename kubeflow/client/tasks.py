@@ -204,7 +204,8 @@ class _Nodes:
                 marked.update({task.name: _pending(task) for task in group})
             elif waiting:
                 names = ", ".join(task.name for task in group)
-                note = f"{waiting} of the pods of {names} has not started"
+                have = "has" if waiting == 1 else "have"
+                note = f"{waiting} of the pods of {names} {have} not started"
                 marked.update({t.name: dataclasses.replace(t, note=note) for t in group})
         return [marked.get(task.name, task) for task in tasks]
 
