@@ -1,19 +1,13 @@
 """A run on a server, shown until it ends."""
 
-import contextlib
-import signal
-import sys
-import threading
-from collections.abc import Iterator
-from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-import click
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from cli import signals
 from kubeflow import results
 from kubeflow.client import runs
 from kubeflow.client.api import Api
@@ -33,8 +27,6 @@ from pipelines.report import build, table
 if TYPE_CHECKING:
     from kubeflow.storage import Options
 
-_KILLED = 128
-"""Plus the signal's number: the exit code that shells give a command that a signal ended."""
 _STYLES = {
     State.RUNNING: "bold",
     State.SUCCEEDED: "green",
@@ -59,7 +51,7 @@ def to_the_end(api: Api, run_id: str, every: float, console: Console, live: bool
       ClusterError: The server cannot be reached, or fails; the run goes on.
     """
     goes_on = f"the run goes on: tfx-mobile runs show {run_id} shows it"
-    with _interruptible(f"{goes_on}, runs cancel ends it"):
+    with signals.explained(f"{goes_on}, runs cancel ends it"):
         try:
             if not (live and console.is_terminal):
                 return _in_lines(api, run_id, every, console if live else None)
@@ -71,37 +63,6 @@ def to_the_end(api: Api, run_id: str, every: float, console: Console, live: bool
             raise
         except ClusterError as error:
             raise type(error)(f"{error}; {goes_on}") from error
-
-
-@contextlib.contextmanager
-def _interruptible(message: str) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the command with a message and the code of a shell."""
-
-    def end(number: int, frame: FrameType | None) -> NoReturn:
-        raise _Ended(number)
-
-    before = {}
-    # Python lets no other thread set handlers. nohup and cron start commands that ignore a signal.
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                before[number] = signal.signal(number, end)
-    try:
-        yield
-    except _Ended as ended:
-        click.echo(f"\n{message}", err=True)
-        sys.exit(_KILLED + ended.signal)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-class _Ended(BaseException):
-    """A signal ended the command."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.signal = number
 
 
 def _in_lines(api: Api, run_id: str, every: float, console: Console | None) -> Run:
@@ -138,7 +99,7 @@ def show_comparison(run: Run, options: "Options", console: Console) -> None:
             f"{run.run_id} tells how to see why"
         )
     again = f"tfx-mobile report {run.run_id}"
-    with _interruptible(f"the run succeeded: {again} shows its comparison"):
+    with signals.explained(f"the run succeeded: {again} shows its comparison"):
         try:
             report = results.of_run(run, options)
         except (StorageError, UsageError) as error:

@@ -317,10 +317,10 @@ def test_the_tasks_of_a_run_that_succeeded_are_waited_for(
     assert re.search(r"^pusher-lite +cached$", said, re.MULTILINE)
 
 
-def following(server: ApiServer, *options: str) -> subprocess.Popen[str]:
-    """A process that waits for a run, of which it has seen something."""
+def started(server: ApiServer, *options: str) -> subprocess.Popen[str]:
+    """A process that submits a run and waits for it."""
     command = [sys.executable, "-c", "from cli.main import main; main()", "submit", "--wait"]
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [*command, "--every", "0.2", "--host", server.url, *options],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -328,9 +328,29 @@ def following(server: ApiServer, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def following(server: ApiServer, *options: str) -> subprocess.Popen[str]:
+    """A process that waits for a run, of which it has seen something."""
+    process = started(server, *options)
     while len(server.asked("get_run")) < 2 and process.poll() is None:
         time.sleep(0.05)
     return process
+
+
+def test_a_signal_while_the_run_is_created(server: ApiServer, uploaded: Path) -> None:
+    """The run is there, and its answer did not come."""
+    server.faults.append(unavailable("create_run", times=1000, is_done=True))
+    server.faults.append(unavailable("list_runs", times=1000))
+    process = started(server)
+    while not server.store.runs and process.poll() is None:
+        time.sleep(0.05)
+
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "the run may have started: tfx-mobile runs list shows it" in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
