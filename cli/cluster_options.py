@@ -31,8 +31,11 @@ def cluster_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def with_settings(settings_file: Path | None, overrides: tuple[str, ...], **rest: Any) -> Any:
+        from cli import quiet
         from pipelines import settings
 
+        # Before the command imports KFP's client.
+        quiet.hush_libraries()
         flags = {key: rest.pop(option) for option, key in _FLAGS.items()}
         return command(settings=settings.load(settings_file, overrides, flags), **rest)
 
@@ -60,9 +63,6 @@ def cluster_options(command: Command) -> Command:
 
 def connect(settings: "Settings") -> "Api":
     """The connection that the settings tell of; see `kubeflow.client.connection`."""
-    from cli import quiet
-
-    quiet.hush_libraries()
     from kubeflow.client import connection
 
     return connection.connect(settings.cluster)

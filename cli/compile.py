@@ -46,6 +46,7 @@ def compile_(
     reference = image or loaded.kubeflow.image
     check.image(reference, allow_mutable_tag)
     quiet.hush_libraries()
+    quiet.hush_tfx()
     quiet.load_little()
     from kubeflow.compiler import compile as compiler
 

@@ -22,6 +22,13 @@ def hush_libraries() -> None:
     warnings.simplefilter("ignore", FutureWarning)
 
 
+def hush_tfx() -> None:
+    """TFX warns when it is imported, as of TF Serving's protos where the versions differ."""
+    from absl import logging
+
+    logging.set_verbosity(logging.ERROR)
+
+
 def load_little() -> None:
     """For a process that composes a pipeline and runs none of it: it takes a tenth less time.
 

@@ -1,6 +1,5 @@
 """`tfx-mobile runs`: what runs and ran on the server."""
 
-import itertools
 import shlex
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,7 @@ def list_(limit: int, everything: bool, settings: "Settings") -> None:
     from kubeflow.client import runs as client
 
     api = connect(settings)
-    found = client.newest(api, None if everything else settings.name)
+    found = client.newest(api, limit, None if everything else settings.name)
     tables.show(
         ("run", "name", "state", "started", "time", "version"),
         (
@@ -53,7 +52,7 @@ def list_(limit: int, everything: bool, settings: "Settings") -> None:
                 following.duration(run.seconds),
                 run.version,
             )
-            for run in itertools.islice(found, limit)
+            for run in found
         ),
         "no runs",
     )
@@ -112,38 +111,42 @@ def cancel(run_id: str, settings: "Settings") -> None:
 @click.argument("task", required=False)
 @cluster_options
 def logs_hint(run_id: str, task: str | None, settings: "Settings") -> None:
-    """Tell how to see the logs of TASK; without one, of each task that failed.
+    """Tell how to see the logs of TASK; without one, of each task that failed or cannot start.
 
     KFP's API has no logs, but the pods have them as long as they are there, and the object store
-    after that.
+    after that. A pod that has not started has events instead.
 
     \b
     tfx-mobile runs logs-hint RUN_ID trainer-lite --host http://localhost:8080
     """
+    from kubeflow.client import pods
     from kubeflow.client import runs as client
+    from kubeflow.client.tasks import Pod
     from pipelines.errors import UsageError
 
     api = connect(settings)
     run = client.get(api, run_id)
-    names = [one.name for one in run.tasks]
-    if task and task not in names:
-        raise UsageError(f"the run has no task {task!r}, only {', '.join(names)}")
-    failed = [one.name for one in run.tasks if one.state is client.State.FAILED]
-    chosen = [task] if task else failed
-    if not chosen:
-        click.echo(f"no task of {run.name} failed: name one of {', '.join(names)}")
-    for name in chosen:
-        click.echo(f"# {name}: its pod, then what KFP kept of it")
-        click.echo(_pod_logs(run_id, name, api.namespace or settings.cluster.namespace))
-        click.echo(f"tfx-mobile data ls {shlex.quote(f'{run.artifacts_uri}/{name}')}")
-
-
-def _pod_logs(run_id: str, task: str, namespace: str) -> str:
-    """KFP labels a pod with its run; only Argo's annotation names the task."""
-    kubectl = f"kubectl -n {shlex.quote(namespace or 'kubeflow')}"
-    annotation = r"'.metadata.annotations.workflows\.argoproj\.io/node-name'"
-    return (
-        f"{kubectl} logs -c main $({kubectl} get pods -l pipeline/runid={run_id} --no-headers "
-        f"-o custom-columns=POD:.metadata.name,NODE:{annotation} "
-        f"| awk '/\\.{task}\\.executor/ {{print $1}}')"
-    )
+    namespace = api.namespace or settings.cluster.namespace
+    tasks = {found.name: found for found in run.tasks}
+    if task and task not in tasks:
+        raise UsageError(f"the run has no task {task!r}, only {', '.join(tasks)}")
+    chosen = [tasks[task]] if task else [found for found in run.tasks if found.is_in_trouble]
+    for found in chosen:
+        if found.waits_for_its_pod:
+            click.echo(f"# {found.name}: why its pod has not started")
+            click.echo(pods.events(run_id, found, namespace))
+            continue
+        if found.pod is Pod.EXECUTOR:
+            click.echo(f"# {found.name}: its pod, then what KFP kept of it")
+            click.echo(pods.logs(run_id, found, namespace))
+            click.echo(f"tfx-mobile data ls {shlex.quote(f'{run.artifacts_uri}/{found.name}')}")
+            continue
+        # Of drivers and importers KFP keeps no logs.
+        driver = " of its driver, which failed" if found.pod is Pod.DRIVER else ""
+        click.echo(f"# {found.name}: the pod{driver}")
+        click.echo(pods.logs(run_id, found, namespace))
+    if not chosen and run.state is client.State.FAILED:
+        click.echo(f"# {run.name} failed and KFP names no task: what Argo says of the run")
+        click.echo(pods.message(run_id, namespace))
+    elif not chosen:
+        click.echo(f"no task of {run.name} failed: name one of {', '.join(tasks)}")

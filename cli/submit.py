@@ -60,16 +60,17 @@ def submit(
     tfx-mobile submit --host http://localhost:8080 --param train_steps=300
     tfx-mobile submit --host http://localhost:8080 --follow --endpoint http://localhost:9000
     """
-    from cli import progress
+    from cli import progress, signals
     from kubeflow.client import pipelines, runs
 
     given = parse(parameters)
     reach = options(endpoint, region, ca_file)
     api = connect(settings)
     found = pipelines.find(api, settings.name, version)
-    run_id = runs.submit(
-        api, found, given, settings.experiment, name, settings.cluster.service_account
-    )
+    with signals.explained("the run may have started: tfx-mobile runs list shows it"):
+        run_id = runs.submit(
+            api, found, given, settings.experiment, name, settings.cluster.service_account
+        )
     console = progress.console()
     console.print(f"run {run_id}, version {found.name}", soft_wrap=True)
     if link := api.link(runs.path(run_id)):

@@ -97,8 +97,8 @@ class Package:
 
     @property
     def tasks(self) -> list[str]:
-        """The tasks in an order in which they can run."""
-        dag = self.spec["root"]["dag"]["tasks"]
+        """The tasks in an order in which they can run; none where the server lost the version."""
+        dag = self._dag
         order = graphlib.TopologicalSorter(
             {name: task.get("dependentTasks", []) for name, task in sorted(dag.items())}
         )
@@ -106,9 +106,16 @@ class Package:
 
     def is_importer(self, task: str) -> bool:
         """Whether a task only names an artifact that is there, and has no pod."""
-        component = self.spec["root"]["dag"]["tasks"][task]["componentRef"]["name"]
-        label = self.spec["components"][component]["executorLabel"]
-        return "importer" in self.spec["deploymentSpec"]["executors"][label]
+        if task not in self._dag:
+            return False
+        component = self._dag[task]["componentRef"]["name"]
+        label = self.spec["components"][component].get("executorLabel")  # a nested DAG has none
+        return label is not None and "importer" in self.spec["deploymentSpec"]["executors"][label]
+
+    @property
+    def _dag(self) -> dict[str, Any]:
+        tasks: dict[str, Any] = self.spec.get("root", {}).get("dag", {}).get("tasks", {})
+        return tasks
 
     def arguments(self, given: Mapping[str, Any]) -> dict[str, Value]:
         """The parameters of a run, each as the type that the pipeline declares.

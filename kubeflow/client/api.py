@@ -5,7 +5,7 @@ import dataclasses
 import io
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 
 import kfp
@@ -75,20 +75,24 @@ class Api:
         with contextlib.suppress(ClusterMissingError):
             self.ask(method, **arguments)
 
-    def pages(self, method: Callable[..., Any], field: str, **arguments: Any) -> Iterator[Any]:
+    def pages(
+        self, method: Callable[..., Any], field: str, size: int = 0, **arguments: Any
+    ) -> Iterator[Any]:
         """Everything that a method lists, page by page.
 
         Args:
           method: Takes `page_token` and `page_size`.
           field: Where its answer has the list.
+          size: Entries on a page; by default, and at most, as many as the server gives at once.
           **arguments: For `method`, on every page.
 
         Raises:
           ClusterError: The server cannot be reached, fails, or refuses.
         """
         token = ""
+        size = min(size or _PAGE_SIZE, _PAGE_SIZE)
         while True:
-            page = self.ask(method, page_token=token, page_size=_PAGE_SIZE, **arguments)
+            page = self.ask(method, page_token=token, page_size=size, **arguments)
             yield from getattr(page, field) or []
             token = page.next_page_token or ""
             if not token:
@@ -113,7 +117,16 @@ class Api:
 
 def where(key: str, value: str, operation: str = "EQUALS") -> str:
     """A `filter` of the methods that list; its form is KFP's `filter.proto`."""
-    return json.dumps({"predicates": [{"operation": operation, "key": key, "stringValue": value}]})
+    return _filter({"operation": operation, "key": key, "stringValue": value})
+
+
+def where_in(key: str, values: Collection[str]) -> str:
+    """A `filter` for entries with any of the values, for one page: KFP refuses it with a token."""
+    return _filter({"operation": "IN", "key": key, "stringValues": {"values": [*values]}})
+
+
+def _filter(predicate: dict[str, Any]) -> str:
+    return json.dumps({"predicates": [predicate]})
 
 
 def _quietly(method: Callable[..., T], **arguments: Any) -> T:

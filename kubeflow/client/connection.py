@@ -17,6 +17,7 @@ import kfp_server_api
 from google.auth.exceptions import GoogleAuthError
 from kfp.client import KF_PIPELINES_SA_TOKEN_PATH, ServiceAccountTokenVolumeCredentials
 
+from kubeflow.client import errors
 from kubeflow.client.api import Api
 from pipelines import settings
 from pipelines.errors import ClusterError, ClusterRefusedError, SettingsError
@@ -137,10 +138,7 @@ def _reachable(host: str, environ: Mapping[str, str]) -> None:
     try:
         socket.create_connection((address.hostname or "", port), _CONNECT_SECONDS).close()
     except OSError as error:
-        raise ClusterError(
-            f"no server answers at {host} ({error.strerror or error}): check the address, and "
-            "whether kubectl port-forward still runs"
-        ) from error
+        raise errors.no_answer(host, error.strerror or str(error)) from error
 
 
 def _credentials(cluster: Cluster, host: str, environ: Mapping[str, str]) -> dict[str, Any]:

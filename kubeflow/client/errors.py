@@ -1,11 +1,12 @@
 """What the client raises, as one sentence."""
 
 import json
+import re
 import ssl
 from http import HTTPStatus
 
 from kfp_server_api import ApiException
-from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, SSLError
 
 from pipelines.errors import (
     ClusterError,
@@ -41,9 +42,14 @@ def translate(error: Exception, host: str) -> TfxMobileError:
             f"the certificate of {host} is not trusted: give its CA as cluster.ca_file "
             f"({_one_line(_reason(error))})"
         )
+    return no_answer(host, _one_line(_reason(error)))
+
+
+def no_answer(host: str, reason: str) -> ClusterError:
+    """The error where no server answers."""
     return ClusterError(
-        f"no answer from {host}: check the address, and whether kubectl port-forward still runs "
-        f"({_one_line(_reason(error))})"
+        f"no server answers at {host} ({reason}): check the address, and whether kubectl "
+        "port-forward still runs"
     )
 
 
@@ -99,9 +105,15 @@ def _one_line(text: str) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, MaxRetryError):
-        return str(error.reason)
-    return str(error)
+    """The cause, without the objects that urllib3 puts into its messages."""
+    reason = error.reason if isinstance(error, MaxRetryError) else error
+    if reason is None:
+        return "no answer"
+    cause = reason.__cause__ or reason.__context__  # urllib3 2 and 1
+    if isinstance(reason, NewConnectionError) and isinstance(cause, OSError):
+        return cause.strerror or str(cause)
+    text = str(reason.args[-1] if len(reason.args) > 1 else reason)
+    return re.sub(r"^(<[^>]*>|\w+\(host=[^)]*\)): ", "", text)
 
 
 def _is_tls(error: BaseException) -> bool:

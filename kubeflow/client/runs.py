@@ -1,67 +1,35 @@
 """Runs on a server: started, looked at, ended."""
 
+import contextlib
 import dataclasses
 import datetime
-import enum
+import itertools
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from kubeflow.client import pipelines
-from kubeflow.client.api import Api, where
+from kubeflow.client import pipelines, tasks
+from kubeflow.client.api import Api, where, where_in
 from kubeflow.client.pipelines import Version
+from kubeflow.client.states import State as State
+from kubeflow.client.states import happened as happened
+from kubeflow.client.states import now
+from kubeflow.client.states import state_named as state_named
+from kubeflow.client.tasks import Task
 from kubeflow.package import Package
 from kubeflow.parameters import Value
-from pipelines.errors import ClusterMissingError
+from pipelines.errors import ClusterError, ClusterMissingError, ClusterRefusedError
 
 DEFAULT_PIPELINE_ROOT = "minio://mlpipeline/v2/artifacts"
 """Of an installation that nobody configured (`backend/src/v2/config/env.go` in KFP)."""
 
-
-_CACHED_POD = ("executor", "SKIPPED")
-"""Name and state of the node for a task's pod where the cache answered."""
-
-
-class State(enum.Enum):
-    """Of a run or a task, as KFP names them, but for the two at the end."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    PAUSED = "paused"
-    CANCELING = "canceling"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELED = "canceled"
-    CACHED = "cached"
-    NOT_RUN = "not run"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing follows."""
-        return self not in (State.PENDING, State.RUNNING, State.PAUSED, State.CANCELING)
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """One task of a run.
-
-    Attributes:
-      name: In the pipeline.
-      state: Its state.
-      seconds: How long it took or takes so far, with its pod's start; None where it has none.
-      error: What KFP says of its failure.
-    """
-
-    name: str
-    state: State
-    seconds: float | None = None
-    error: str = ""
-
-    @property
-    def is_cached(self) -> bool:
-        """Whether KFP's cache answered."""
-        return self.state is State.CACHED
+_SETTLE_SECONDS = 5.0
+"""How long the tasks of a run that has ended may lag behind; .2 s were seen."""
+_SETTLE_EVERY = 0.2
+_VERSIONS_AT_ONCE = 50
+"""IDs in one filter: a request with more would be longer than proxies take."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +47,7 @@ class Run:
       schedule_id: Id of the recurring run that made it, if one did.
       pipeline_root: Where its artifacts are, above the pipeline's name.
       parameters: As given; the others have their defaults.
-      tasks: In an order in which they can run.
+      tasks: In an order in which they can run; none in a list of runs.
       error: What KFP says of its failure.
     """
 
@@ -99,7 +67,7 @@ class Run:
     @property
     def seconds(self) -> float:
         """How long it took, or takes so far."""
-        return ((self.finished or _now()) - self.created).total_seconds()
+        return ((self.finished or now()) - self.created).total_seconds()
 
     @property
     def artifacts_uri(self) -> str:
@@ -145,7 +113,7 @@ def submit(
     arguments = version.package.arguments(given)
     experiment_id = experiment_named(api, experiment)
     # A name that no other run has: where an answer is lost, the run is found by it.
-    stamp = _now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    stamp = now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
     unique = f"{stamp} {secrets.token_hex(2)}"
 
     def there() -> Any | None:
@@ -158,16 +126,25 @@ def submit(
         )
         return next(found, None)
 
-    run = api.make(
-        there,
-        api.client.run_pipeline,
-        experiment_id=experiment_id,
-        job_name=f"{name or version.package.name} {unique}",
-        params=arguments,
-        pipeline_id=version.pipeline_id,
-        version_id=version.version_id,
-        service_account=service_account or None,
-    )
+    run_name = f"{name or version.package.name} {unique}"
+    try:
+        run = api.make(
+            there,
+            api.client.run_pipeline,
+            experiment_id=experiment_id,
+            job_name=run_name,
+            params=arguments,
+            pipeline_id=version.pipeline_id,
+            version_id=version.version_id,
+            service_account=service_account or None,
+        )
+    except ClusterRefusedError:
+        raise
+    except ClusterError as error:
+        raise ClusterError(
+            f"{error}; the run may have started all the same: before another one, see whether "
+            f"tfx-mobile runs list has {run_name!r}"
+        ) from error
     run_id: str = run.run_id
     return run_id
 
@@ -184,29 +161,33 @@ def experiment_named(api: Api, name: str) -> str:
     return experiment_id
 
 
-def newest(api: Api, pipeline: str | None = None) -> Iterator[Run]:
+def newest(api: Api, limit: int, pipeline: str | None = None) -> list[Run]:
     """Runs without their tasks, newest first.
+
+    KFP 2.5 to 2.17 cannot filter runs by their pipeline (`runAPIToModelFieldMap`), so pages are
+    turned until enough runs of it are found.
 
     Args:
       api: The connection.
+      limit: How many at most.
       pipeline: Name of the only pipeline whose runs are wanted.
 
     Raises:
       ClusterMissingError: There is no such pipeline.
       ClusterError: The server cannot be reached, or fails.
     """
-    pipeline_id = pipelines.find_id(api, pipeline) if pipeline else None
-    versions: dict[str, Version | None] = {}
-    for found in api.pages(
-        api.client.list_runs, "runs", sort_by="created_at desc", namespace=api.namespace
-    ):
-        reference = found.pipeline_version_reference
-        if pipeline_id and (reference is None or reference.pipeline_id != pipeline_id):
-            continue
-        version_id = reference.pipeline_version_id if reference else ""
-        if version_id not in versions:
-            versions[version_id] = _version(api, found)
-        yield _run(found, versions[version_id])
+    pipeline_id = pipelines.find_id(api, pipeline) if pipeline else ""
+    every = api.pages(
+        api.client.list_runs,
+        "runs",
+        0 if pipeline_id else limit,
+        sort_by="created_at desc",
+        namespace=api.namespace,
+    )
+    wanted = (run for run in every if not pipeline_id or _ids_of(run)[0] == pipeline_id)
+    found = list(itertools.islice(wanted, limit))
+    versions = _versions(api, {_ids_of(run) for run in found})
+    return [_run(run, versions.get(_ids_of(run)[1])) for run in found]
 
 
 def get(api: Api, run_id: str) -> Run:
@@ -216,8 +197,8 @@ def get(api: Api, run_id: str) -> Run:
       ClusterMissingError: There is no such run.
       ClusterError: The server cannot be reached, or fails.
     """
-    found = _found(api, run_id)
-    return _run(found, _version(api, found))
+    found = _settled(api, _found(api, run_id))
+    return _with_tasks(found, _version(api, found))
 
 
 def watch(api: Api, run_id: str, every: float) -> Iterator[Run]:
@@ -225,22 +206,22 @@ def watch(api: Api, run_id: str, every: float) -> Iterator[Run]:
 
     Args:
       api: The connection.
-      run_id: Of the run.
+      run_id: The run's ID.
       every: Seconds between two looks.
 
     Raises:
       ClusterMissingError: There is no such run.
       ClusterError: The server cannot be reached, or fails.
     """
-    found = _found(api, run_id)
+    found = _settled(api, _found(api, run_id))
     version = _version(api, found)
     while True:
-        run = _run(found, version)
+        run = _with_tasks(found, version)
         yield run
         if run.state.is_final:
             return
         time.sleep(every)
-        found = _found(api, run_id)
+        found = _settled(api, _found(api, run_id))
 
 
 def cancel(api: Api, run_id: str) -> Run:
@@ -250,7 +231,8 @@ def cancel(api: Api, run_id: str) -> Run:
       ClusterMissingError: There is no such run.
       ClusterError: The server cannot be reached, or fails.
     """
-    run = get(api, run_id)
+    found = _found(api, run_id)
+    run = _run(found, _version(api, found))
     if not run.state.is_final and run.state is not State.CANCELING:
         api.ask(api.client.terminate_run, run_id=run_id)
     return run
@@ -265,29 +247,78 @@ def _found(api: Api, run_id: str) -> Any:
         ) from error
 
 
+def _settled(api: Api, found: Any) -> Any:
+    """The same run, read again while KFP has stored its end but not yet its tasks'."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while (
+        (state := state_named(found.state)).is_final
+        and tasks.are_stale(_details(found), state)
+        and time.monotonic() < deadline
+    ):
+        time.sleep(_SETTLE_EVERY)
+        found = _found(api, found.run_id)
+    return found
+
+
+def _ids_of(found: Any) -> tuple[str, str]:
+    """The IDs of the pipeline and the version of a run; empty where it was never uploaded."""
+    reference = found.pipeline_version_reference
+    return (reference.pipeline_id, reference.pipeline_version_id) if reference else ("", "")
+
+
 def _version(api: Api, found: Any) -> Version | None:
     """The version of a run; None where it is gone, or was never uploaded."""
-    reference = found.pipeline_version_reference
-    if reference is None or not reference.pipeline_version_id:
-        return None
+    pipeline_id, version_id = _ids_of(found)
     try:
-        return pipelines.get(api, reference.pipeline_id, reference.pipeline_version_id)
+        return pipelines.get(api, pipeline_id, version_id) if version_id else None
     except ClusterMissingError:
         return None
 
 
+def _versions(api: Api, ids: Iterable[tuple[str, str]]) -> dict[str, Version]:
+    """The versions that are there, by ID, many with one request.
+
+    Args:
+      api: The connection.
+      ids: IDs of pipelines, each with that of one version.
+    """
+    by_pipeline: dict[str, list[str]] = defaultdict(list)
+    for pipeline_id, version_id in sorted(ids):
+        if version_id:
+            by_pipeline[pipeline_id].append(version_id)
+    versions = {}
+    for pipeline_id, version_ids in by_pipeline.items():
+        for first in range(0, len(version_ids), _VERSIONS_AT_ONCE):
+            chunk = version_ids[first : first + _VERSIONS_AT_ONCE]
+            with contextlib.suppress(ClusterMissingError):
+                page = api.ask(
+                    api.client.list_pipeline_versions,
+                    pipeline_id=pipeline_id,
+                    page_size=_VERSIONS_AT_ONCE,
+                    filter=where_in("pipeline_version_id", chunk),
+                )
+                for found in page.pipeline_versions or []:
+                    version_id = found.pipeline_version_id
+                    package = Package.of_version(found.pipeline_spec or {})
+                    versions[version_id] = Version(
+                        pipeline_id, version_id, found.display_name, package
+                    )
+    return versions
+
+
+def _details(found: Any) -> list[Any]:
+    return (found.run_details.task_details if found.run_details else None) or []
+
+
 def _run(found: Any, version: Version | None) -> Run:
-    package = version.package if version else Package.of_version(found.pipeline_spec or {})
+    """The run without its tasks."""
+    package = _package(found, version)
     runtime = found.runtime_config
-    details = found.run_details.task_details if found.run_details else None
     root = (runtime.pipeline_root if runtime else "") or (
         package.pipeline_root if package.is_ours else ""
     )
     state = state_named(found.state)
-    # A run that was cancelled ends as failed, and only its history tells.
-    if state is State.FAILED and any(
-        past.state == "CANCELING" for past in found.state_history or []
-    ):
+    if state is State.FAILED and _cancelled(found):
         state = State.CANCELED
     return Run(
         run_id=found.run_id,
@@ -300,73 +331,27 @@ def _run(found: Any, version: Version | None) -> Run:
         schedule_id=found.recurring_run_id or "",
         pipeline_root=root or DEFAULT_PIPELINE_ROOT,
         parameters=dict(runtime.parameters or {}) if runtime else {},
-        tasks=_tasks(package, details or [], state.is_final),
+        tasks=(),
         error=_error(found),
     )
 
 
-def _tasks(package: Package, details: Sequence[Any], over: bool) -> list[Task]:
-    """The pipeline's tasks among the nodes of the workflow that KFP reports, drivers and all."""
-    if not package.is_ours:
-        return [_task(detail.display_name, detail, over) for detail in details]
-    by_name = {detail.display_name: detail for detail in details}
-    tasks = [_task(name, by_name.get(name), over) for name in package.tasks]
-    cached = _cached(
-        [
-            by_name[task.name]
-            for task in tasks
-            if task.state is State.SUCCEEDED and not package.is_importer(task.name)
-        ],
-        [detail for detail in details if (detail.display_name, detail.state) == _CACHED_POD],
-    )
-    return [Task(task.name, State.CACHED) if task.name in cached else task for task in tasks]
+def _with_tasks(found: Any, version: Version | None) -> Run:
+    run = _run(found, version)
+    package, details = _package(found, version), _details(found)
+    read = tasks.read(package, details, run.state.is_final, _cancelled(found))
+    return dataclasses.replace(run, tasks=read)
 
 
-def _cached(succeeded: Sequence[Any], skipped: Sequence[Any]) -> set[str]:
-    """Names of the tasks that the cache answered.
-
-    KFP tells by skipping a task's pod, a node of its own, and by nothing else. That node is part
-    of the shortest task around it: one that had a pod takes longer (`toModelTasks` in KFP's API
-    server keeps no other link).
-    """
-    names: set[str] = set()
-    for pod in skipped:
-        around = [
-            task
-            for task in succeeded
-            if task.display_name not in names
-            and task.start_time <= pod.start_time
-            and pod.end_time <= task.end_time
-        ]
-        if around:
-            names.add(min(around, key=lambda task: task.end_time - task.start_time).display_name)
-    return names
+def _package(found: Any, version: Version | None) -> Package:
+    return version.package if version else Package.of_version(found.pipeline_spec or {})
 
 
-def _task(name: str, detail: Any | None, over: bool) -> Task:
-    state = state_named(detail.state) if detail else State.PENDING
-    if over and state is State.PENDING:
-        return Task(name, State.NOT_RUN)
-    start = happened(detail.start_time) if detail else None
-    if detail is None or start is None:
-        return Task(name, state)
-    seconds = ((happened(detail.end_time) or _now()) - start).total_seconds()
-    return Task(name, state, seconds, _error(detail))
-
-
-def state_named(name: str | None) -> State:
-    """A run has none until its workflow has one."""
-    return State.__members__.get(name or "", State.PENDING)
+def _cancelled(found: Any) -> datetime.datetime | None:
+    """When KFP noticed that the run was cancelled: it ends as failed, its history tells."""
+    history = found.state_history or []
+    return next((past.update_time for past in history if past.state == "CANCELING"), None)
 
 
 def _error(found: Any) -> str:
     return " ".join((found.error.message or "").split()) if found.error else ""
-
-
-def happened(moment: datetime.datetime | None) -> datetime.datetime | None:
-    """KFP gives the year 1970 for what has not happened."""
-    return moment if moment and moment.year > 1970 else None
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.timezone.utc)

@@ -1,4 +1,4 @@
-"""As much of Kubernetes' API as kubectl needs to list Jobs."""
+"""As much of Kubernetes' API as kubectl needs to list Jobs, and to show pods of KFP."""
 
 import contextlib
 import dataclasses
@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 CONTEXT = "kind-tests"
+_READ = ["get", "list"]
 _DISCOVERY: dict[str, Any] = {
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
     "/apis": {
@@ -27,7 +28,15 @@ _DISCOVERY: dict[str, Any] = {
     "/api/v1": {
         "kind": "APIResourceList",
         "groupVersion": "v1",
-        "resources": [{"name": "pods", "namespaced": True, "kind": "Pod", "verbs": ["list"]}],
+        "resources": [
+            {
+                "name": "pods",
+                "singularName": "pod",
+                "namespaced": True,
+                "kind": "Pod",
+                "verbs": _READ,
+            }
+        ],
     },
     "/apis/batch/v1": {
         "kind": "APIResourceList",
@@ -38,12 +47,48 @@ _DISCOVERY: dict[str, Any] = {
                 "singularName": "job",
                 "namespaced": True,
                 "kind": "Job",
-                "verbs": ["get", "list"],
+                "verbs": _READ,
             }
         ],
     },
-    "/api/v1/namespaces/kubeflow/pods": {"kind": "PodList", "apiVersion": "v1", "items": []},
 }
+_PODS = "/api/v1/namespaces/kubeflow/pods"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pod:
+    """A pod of a task, as Argo makes it for KFP."""
+
+    name: str
+    run_id: str
+    node: str
+    """Name of the node in Argo's workflow."""
+    created: str
+    """Moment in RFC 3339."""
+    has_started: bool = True
+
+    def document(self) -> dict[str, Any]:
+        waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
+        state = {"running": {}} if self.has_started else {"waiting": waiting}
+        return {
+            "kind": "Pod",
+            "apiVersion": "v1",
+            "metadata": {
+                "name": self.name,
+                "namespace": "kubeflow",
+                "creationTimestamp": self.created,
+                "labels": {"pipeline/runid": self.run_id},
+                "annotations": {"workflows.argoproj.io/node-name": self.node},
+            },
+            "spec": {"containers": [{"name": name} for name in ("main", "wait")]},
+            "status": {
+                "phase": "Running" if self.has_started else "Pending",
+                "containerStatuses": [
+                    {"name": name, "state": state, "ready": self.has_started, "restartCount": 0}
+                    for name in ("main", "wait")
+                ],
+            },
+        }
 
 
 @dataclasses.dataclass
@@ -54,11 +99,13 @@ class KubernetesApi:
       answers: The conditions of each Job by name; an answer for each time that somebody lists the
         Jobs of the namespace `kubeflow`, the last one for ever.
       selectors: What was asked for each time.
+      pods: The pods of the namespace `kubeflow`, in any order.
       port: Of the loopback interface.
     """
 
     answers: list[dict[str, list[str]]]
     selectors: list[str] = dataclasses.field(default_factory=list)
+    pods: list[Pod] = dataclasses.field(default_factory=list)
     port: int = 0
 
     def configuration(self, file: Path) -> Path:
@@ -88,6 +135,25 @@ class KubernetesApi:
         ]
         return {"kind": "JobList", "apiVersion": "batch/v1", "metadata": {}, "items": items}
 
+    def answer(self, path: str, query: dict[str, list[str]]) -> dict[str, Any] | str | None:
+        """The answer to a request; None where there is nothing."""
+        selector = query.get("labelSelector", [""])[0]
+        if path == "/apis/batch/v1/namespaces/kubeflow/jobs":
+            return self.jobs(selector)
+        if path == _PODS:
+            items = [
+                pod.document() for pod in self.pods if selector == f"pipeline/runid={pod.run_id}"
+            ]
+            return {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items}
+        if path == "/api/v1/namespaces/kubeflow/events":
+            return {"kind": "EventList", "apiVersion": "v1", "metadata": {}, "items": []}
+        for pod in self.pods:
+            if path == f"{_PODS}/{pod.name}":
+                return pod.document()
+            if path == f"{_PODS}/{pod.name}/log":
+                return f"{query['container'][0]} of {pod.node}\n"
+        return _DISCOVERY.get(path)
+
 
 @contextlib.contextmanager
 def serving(*answers: dict[str, list[str]]) -> Iterator[KubernetesApi]:
@@ -97,14 +163,13 @@ def serving(*answers: dict[str, list[str]]) -> Iterator[KubernetesApi]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             url = urlsplit(self.path)
-            if url.path == "/apis/batch/v1/namespaces/kubeflow/jobs":
-                document = api.jobs(parse_qs(url.query)["labelSelector"][0])
-            else:
-                document = _DISCOVERY.get(url.path)
-            self.send_response(200 if document else 404)
-            self.send_header("Content-Type", "application/json")
+            answer = api.answer(url.path, parse_qs(url.query))
+            is_text = isinstance(answer, str)
+            body = answer if is_text else json.dumps(answer or {"kind": "Status"})
+            self.send_response(404 if answer is None else 200)
+            self.send_header("Content-Type", "text/plain" if is_text else "application/json")
             self.end_headers()
-            self.wfile.write(json.dumps(document or {"kind": "Status"}).encode())
+            self.wfile.write(body.encode())
 
         def log_message(self, format: str, *args: Any) -> None:
             pass

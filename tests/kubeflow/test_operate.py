@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.kubeflow.client import api_life
 from tests.kubeflow.client.api_life import CACHED, SUCCEEDED
 from tests.kubeflow.client.api_server import ApiServer
+from tests.kubeflow.client.api_store import NEW
 from tests.kubeflow.conftest import COMMAND, Bucket
 from tests.kubeflow.test_results import Runs
 
@@ -41,7 +43,7 @@ def test_a_day(bucket: Bucket, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    with ApiServer() as server:
+    with ApiServer(release=NEW) as server:
         environment["KF_PIPELINES_ENDPOINT"] = server.url
         assert "15 tasks" in says("compile")
         assert ": uploaded" in says("upload")
@@ -80,4 +82,9 @@ def let_it_run(server: ApiServer, bucket: Bucket, tmp_path: Path) -> None:
     Runs(tmp_path / "left").add(run_id, "digits", 0.75)
     bucket.put_directory(tmp_path / "left", "root/mnist")
     server.now += server.store.step * 10
-    server.advance(run_id, {}, "SUCCEEDED")
+    # As on a real cluster: the run's end is stored first, that of its tasks after some looks at it.
+    api_life.report_run(server.store, run_id, {}, SUCCEEDED)
+    asked = len(server.asked("get_run"))
+    while len(server.asked("get_run")) < asked + 2:
+        time.sleep(0.05)
+    api_life.report_tasks(server.store, run_id)

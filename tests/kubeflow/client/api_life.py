@@ -2,6 +2,10 @@
 
 KFP reports every node of Argo's workflow as a task: the workflow itself, `root-driver`, `root`, and
 for a task `<name>-driver`, `<name>` and, under it, one that is always called `executor`.
+
+KFP 2.17 gives every template a retryStrategy (`templateDefaults` in its manifests). Each of these
+nodes but the skipped ones is then one for all attempts, and `<name>(0)` below it the first attempt
+(`executeTemplate` in Argo's `operator.go`).
 """
 
 import dataclasses
@@ -14,7 +18,7 @@ from tests.kubeflow.client.api_models import made, timestamp
 from tests.kubeflow.client.api_refusal import Refusal
 from tests.kubeflow.client.api_runs import Runs
 from tests.kubeflow.client.api_spec import Task
-from tests.kubeflow.client.api_store import NEVER, Store
+from tests.kubeflow.client.api_store import NEVER, NEW, Store
 
 PENDING, RUNNING, SUCCEEDED, FAILED = "PENDING", "RUNNING", "SUCCEEDED", "FAILED"
 SKIPPED = "SKIPPED"
@@ -23,9 +27,14 @@ CACHED = "CACHED"
 """It is taken from an earlier run: it has succeeded, and its executor is skipped."""
 OMITTED = "OMITTED"
 """What it needs has failed; reported with no state."""
+DRIVER_PENDING, DRIVER_FAILED = "DRIVER_PENDING", "DRIVER_FAILED"
+"""Its driver's pod has not started, or has failed; it has no pod of its own."""
+RETRIED = "RETRIED"
+"""Its first pod was lost, and the second has not started. Only where there are retries."""
 
 UNFINISHED = "0001-01-01T00:00:00Z"
 _ENDED = (SUCCEEDED, FAILED, SKIPPED, CACHED, OMITTED)
+_ACTIVE = (PENDING, RUNNING, RETRIED)
 _FINAL = (SUCCEEDED, FAILED)
 
 
@@ -36,6 +45,7 @@ class _Node:
     path: tuple[str, ...]
     state: str
     children: tuple[tuple[str, ...], ...] = ()
+    is_pod: bool = False
 
     @property
     def display_name(self) -> str:
@@ -47,7 +57,17 @@ class _Node:
 
 
 def advance(store: Store, run_id: str, tasks: Mapping[str, str], state: str | None = None) -> None:
-    """Moves a run on, and reports it.
+    """Moves a run on, and reports it and its tasks, as `report_run` and `report_tasks` say."""
+    report_run(store, run_id, tasks, state)
+    report_tasks(store, run_id)
+
+
+def report_run(
+    store: Store, run_id: str, tasks: Mapping[str, str], state: str | None = None
+) -> None:
+    """Moves a run on, and reports its state but not yet its tasks.
+
+    KFP stores first the one, then the others (`reportWorkflow` in its `report_server.go`).
 
     Args:
       store: Where it is.
@@ -75,15 +95,24 @@ def advance(store: Store, run_id: str, tasks: Mapping[str, str], state: str | No
         _end(spec, states, phase)
     elif run.state == "CANCELING":
         phase = "CANCELING"
-    now = timestamp(store.now)
-    _report(run, phase, now)
-    nodes = _nodes(store.workflows[run_id], spec, states, run.state or PENDING)
+    _report(run, phase, timestamp(store.now))
+
+
+def report_tasks(store: Store, run_id: str) -> None:
+    """Reports the tasks of a run."""
+    run = store.runs[run_id]
     before = {one.task_id: one for one in _details(run)}
-    found = [_detail(run, node, before, now) for node in nodes]
+    now = timestamp(store.now)
+    found = [_detail(run, node, before, now) for node in _nodes_of(store, run_id)]
     if found:
         # The server has them in no order, but always in the same.
         found.sort(key=lambda detail: detail.task_id)
         run.run_details = made("V2beta1RunDetails", task_details=found)
+
+
+def pods(store: Store, run_id: str) -> dict[str, str]:
+    """The pods of a run, oldest first: each one's node, as Argo annotates it, with its state."""
+    return {".".join(node.path): node.state for node in _nodes_of(store, run_id) if node.is_pod}
 
 
 def tick(store: Store, recurring_run_id: str, at: datetime) -> Any | None:
@@ -142,9 +171,11 @@ def tick(store: Store, recurring_run_id: str, at: datetime) -> Any | None:
 def _end(spec: list[Task], states: dict[str, str], phase: str) -> None:
     """Ends the tasks of a run that has ended."""
     for task in spec:
-        if states.get(task.name) in (PENDING, RUNNING):
+        if states.get(task.name) in _ACTIVE:
             states[task.name] = phase
-        elif any(states.get(need) in (FAILED, OMITTED) for need in task.needs):
+        elif states.get(task.name) == DRIVER_PENDING:
+            states[task.name] = DRIVER_FAILED if phase == FAILED else phase
+        elif any(states.get(need) in (FAILED, DRIVER_FAILED, OMITTED) for need in task.needs):
             states.setdefault(task.name, OMITTED)
         elif phase == SUCCEEDED:
             states.setdefault(task.name, SUCCEEDED)
@@ -152,9 +183,9 @@ def _end(spec: list[Task], states: dict[str, str], phase: str) -> None:
 
 def _follows(spec: list[Task], states: Mapping[str, str]) -> str:
     """The state of a run whose tasks are so."""
-    if any(state in (PENDING, RUNNING) for state in states.values()):
+    if any(state in (*_ACTIVE, DRIVER_PENDING) for state in states.values()):
         return RUNNING
-    if FAILED in states.values():
+    if {FAILED, DRIVER_FAILED} & set(states.values()):
         return FAILED
     return SUCCEEDED if all(task.name in states for task in spec) else RUNNING
 
@@ -169,18 +200,34 @@ def _report(run: Any, phase: str, now: str) -> None:
         run.finished_at = now
 
 
+def _nodes_of(store: Store, run_id: str) -> Iterator[_Node]:
+    """The nodes of a run as its release of KFP has them."""
+    are_retried = store.release == NEW
+    for node in _nodes(
+        store.workflows[run_id],
+        store.specs[run_id].tasks(),
+        store.tasks.get(run_id, {}),
+        store.runs[run_id].state or PENDING,
+        are_retried,
+    ):
+        yield from _attempts(node) if are_retried else [node]
+
+
 def _nodes(
-    workflow: str, spec: list[Task], states: Mapping[str, str], phase: str
+    workflow: str, spec: list[Task], states: Mapping[str, str], phase: str, are_retried: bool
 ) -> Iterator[_Node]:
-    """The nodes that a workflow has so far."""
+    """The nodes that a workflow has so far, without attempts."""
     if phase == PENDING:
         return
     phase = RUNNING if phase == "CANCELING" else phase
     top, root = (workflow,), (workflow, "root")
     yield _Node(top, phase, ((workflow, "root-driver"),))
-    yield _Node((workflow, "root-driver"), SUCCEEDED if states else RUNNING, (root,) * bool(states))
+    driver = (workflow, "root-driver")
     if not states:
+        # A run that ends without a task ended with its driver.
+        yield _Node(driver, phase, is_pod=True)
         return
+    yield _Node(driver, SUCCEEDED, (root,), is_pod=True)
     shown = [task for task in spec if task.name in states]
     first = {task.name: _first(root, task) for task in shown}
     after: dict[str, list[tuple[str, ...]]] = {task.name: [] for task in shown}
@@ -189,25 +236,57 @@ def _nodes(
             after[need].append(first[task.name])
     yield _Node(root, phase, tuple(first[task.name] for task in shown if not task.needs))
     for task in shown:
-        yield from _task_nodes(root, task, states[task.name], tuple(after[task.name]))
+        followers = tuple(after[task.name])
+        yield from _task_nodes(root, task, states[task.name], followers, are_retried)
 
 
 def _task_nodes(
-    root: tuple[str, ...], task: Task, state: str, after: tuple[tuple[str, ...], ...]
+    root: tuple[str, ...],
+    task: Task,
+    state: str,
+    after: tuple[tuple[str, ...], ...],
+    are_retried: bool,
 ) -> Iterator[_Node]:
-    """The nodes of a task, the last of which leads to those after it."""
+    """The nodes of a task, one of which leads to those after it.
+
+    That is the last one, but the whole task where there are attempts (`getOutboundNodes` in Argo).
+    """
     name = (*root, task.name)
     if task.is_importer:
-        yield _Node(name, SUCCEEDED if state == CACHED else state, after)
+        yield _Node(name, SUCCEEDED if state == CACHED else state, after, is_pod=True)
         return
-    yield _Node(_first(root, task), OMITTED if state == OMITTED else SUCCEEDED, (name,))
-    if state in (SKIPPED, OMITTED):
-        yield _Node(name, state, after)
+    driver = {OMITTED: OMITTED, DRIVER_PENDING: PENDING, DRIVER_FAILED: FAILED}.get(state)
+    if state == DRIVER_PENDING:
+        yield _Node(_first(root, task), PENDING, is_pod=True)
+        return
+    yield _Node(_first(root, task), driver or SUCCEEDED, (name,), is_pod=driver != OMITTED)
+    if state in (SKIPPED, OMITTED, DRIVER_FAILED):
+        yield _Node(name, SKIPPED if state == SKIPPED else OMITTED, after)
         return
     executor = (*name, "executor")
-    whole = {PENDING: RUNNING, CACHED: SUCCEEDED}.get(state, state)
-    yield _Node(name, whole, (executor,))
-    yield _Node(executor, SKIPPED if state == CACHED else state, after)
+    whole = {PENDING: RUNNING, RETRIED: RUNNING, CACHED: SUCCEEDED}.get(state, state)
+    yield _Node(name, whole, (executor, *after) if are_retried else (executor,))
+    end = SKIPPED if state == CACHED else state
+    yield _Node(executor, end, () if are_retried else after, is_pod=state != CACHED)
+
+
+def _attempts(node: _Node) -> Iterator[_Node]:
+    """A node where everything is retried: one for all attempts, and its attempts."""
+    above = tuple(f"{name}(0)" for name in node.path[:-1])
+    path = (*above, node.display_name)
+    children = tuple((*(f"{name}(0)" for name in child[:-1]), child[-1]) for child in node.children)
+    if node.state in (SKIPPED, OMITTED):
+        yield _Node(path, node.state, children)
+        return
+    first = (*above, f"{node.display_name}(0)")
+    if node.state == RETRIED:
+        second = (*above, f"{node.display_name}(1)")
+        yield _Node(path, RUNNING, (first, second))
+        yield _Node(first, FAILED, is_pod=True)
+        yield _Node(second, PENDING, is_pod=True)
+        return
+    yield _Node(path, RUNNING if node.state == PENDING else node.state, (first,))
+    yield _Node(first, node.state, children, node.is_pod)
 
 
 def _first(root: tuple[str, ...], task: Task) -> tuple[str, ...]:
@@ -246,8 +325,9 @@ def _details(run: Any) -> list[Any]:
 
 
 def _key(path: tuple[str, ...]) -> str:
-    """The id of a node in Argo."""
-    return path[0] if len(path) == 1 else f"{path[0]}-{_fnv('.'.join(path))}"
+    """The id of a node in Argo (`NodeID` of its workflow)."""
+    workflow = path[0].removesuffix("(0)")
+    return workflow if path == (workflow,) else f"{workflow}-{_fnv('.'.join(path))}"
 
 
 def _fnv(text: str) -> int:

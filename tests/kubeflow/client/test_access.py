@@ -11,8 +11,19 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    ResponseError,
+)
 
 from cli.main import main
+from kubeflow.client import errors
 from tests.kubeflow.client.api_access import Bearer, IdentityAwareProxy, Session
 from tests.kubeflow.client.api_faults import Answer, On
 from tests.kubeflow.client.api_server import ApiServer
@@ -233,6 +244,22 @@ def test_nobody_listens_there() -> None:
         host = f"http://127.0.0.1:{free.getsockname()[1]}"
         said = says(Person(("--host", host)), LIST, code=1)
     assert f"no server answers at {host} (Connection refused)" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectTimeoutError(object(), "Connection to h timed out."), "Connection to h timed out."),
+        (MaxRetryError(HTTPConnectionPool("h", 1), "/", ResponseError("too many")), "too many"),
+        (MaxRetryError(HTTPConnectionPool("h", 1), "/", None), "no answer"),
+        (ReadTimeoutError(HTTPConnectionPool("h", 1), "/", "Read timed out."), "Read timed out."),
+        (ProtocolError("Connection aborted.", OSError("Remote end closed")), "Remote end closed"),
+        (NewConnectionError(HTTPConnection("h", 1), "no such thing"), "no such thing"),
+    ],
+)
+def test_no_answer_is_told_without_objects(error: Exception, reason: str) -> None:
+    said = str(errors.translate(error, "http://h:1"))
+    assert said.startswith(f"no server answers at http://h:1 ({reason}): check the address")
 
 
 def test_no_such_host() -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -16,14 +17,19 @@ import kfp
 import pytest
 
 from kubeflow.client import api
+from tests.kubeflow.client import api_life
 from tests.kubeflow.client.api_faults import dropped, unavailable
 from tests.kubeflow.client.api_life import CACHED, FAILED, RUNNING, SUCCEEDED
+from tests.kubeflow.client.api_models import made
+from tests.kubeflow.client.api_runs import Runs as ServerRuns
 from tests.kubeflow.client.api_server import ApiServer
-from tests.kubeflow.client.conftest import Person, at
+from tests.kubeflow.client.conftest import Person, at, change
 from tests.kubeflow.test_results import Runs
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.timeout(120)  # a run that does not end is waited for forever
+CONNECTING = 2
+"""Requests of every command, before its own."""
 BEFORE_COMPARISON = (
     "data",
     "data-fingerprint",
@@ -150,6 +156,7 @@ def test_what_fails_for_good_is_said(server: ApiServer, uploaded: Path) -> None:
     said = patient.says("submit", code=1).stderr
 
     assert "fails, try again later: upstream connect error" in said
+    assert "the run may have started all the same: before another one, see whether" in said
     assert len(server.asked("create_run")) > 1
 
 
@@ -279,30 +286,143 @@ def test_results_that_cannot_be_read(person: Person, server: ApiServer, uploaded
 
     said = person.says("submit --wait --every 0.1", code=2).stderr
 
-    assert "no run of the pipeline is at" in said
+    assert "succeeded, but its report cannot be read: no run of the pipeline is at" in said
 
 
-def test_ctrl_c_leaves_the_run(server: ApiServer, uploaded: Path) -> None:
+def test_the_tasks_of_a_run_that_succeeded_are_waited_for(
+    person: Person, server: ApiServer, uploaded: Path, tmp_path: Path
+) -> None:
+    """KFP stores the end of the run first, and that of its tasks up to .2 s later."""
+
+    class Late(Life):
+        def run(self) -> None:
+            super().run()
+            (run_id,) = self._server.store.runs
+            leave_results(self._server, tmp_path / "root")
+            self._server.now += datetime.timedelta(seconds=10)
+            asked = len(self._server.asked("get_run"))
+            pushers = dict.fromkeys(("pusher-keras", "pusher-lite"), CACHED)
+            api_life.report_run(self._server.store, run_id, pushers, SUCCEEDED)
+            while len(self._server.asked("get_run")) < asked + 2:
+                time.sleep(0.01)
+            api_life.report_tasks(self._server.store, run_id)
+
+    life = Late(server, dict.fromkeys(("example-validator", "comparison"), SUCCEEDED))
+    life.start()
+
+    said = person.says("submit --follow --every 0.1").stdout
+
+    life.join()
+    assert "not run" not in said
+    assert re.search(r"^pusher-lite +cached$", said, re.MULTILINE)
+
+
+def started(server: ApiServer, *options: str) -> subprocess.Popen[str]:
+    """A process that submits a run and waits for it."""
     command = [sys.executable, "-c", "from cli.main import main; main()", "submit", "--wait"]
-    process = subprocess.Popen(
-        [*command, "--every", "0.2", "--host", server.url],
+    return subprocess.Popen(
+        [*command, "--every", "0.2", "--host", server.url, *options],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def following(server: ApiServer, *options: str) -> subprocess.Popen[str]:
+    """A process that waits for a run, of which it has seen something."""
+    process = started(server, *options)
     while len(server.asked("get_run")) < 2 and process.poll() is None:
+        time.sleep(0.05)
+    return process
+
+
+def test_a_signal_while_the_run_is_created(server: ApiServer, uploaded: Path) -> None:
+    """The run is there, and its answer did not come."""
+    server.faults.append(unavailable("create_run", times=1000, is_done=True))
+    server.faults.append(unavailable("list_runs", times=1000))
+    process = started(server)
+    while not server.store.runs and process.poll() is None:
         time.sleep(0.05)
 
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
 
-    (run_id,) = server.store.runs
     assert process.returncode == 130
+    assert "the run may have started: tfx-mobile runs list shows it" in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_the_run(server: ApiServer, uploaded: Path, number: int) -> None:
+    process = following(server)
+
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+
+    (run_id,) = server.store.runs
+    assert process.returncode == 128 + number
     assert f"the run goes on: tfx-mobile runs show {run_id}" in said
     assert "Traceback" not in said
     assert not server.asked("terminate_run")
+
+
+@pytest.mark.parametrize("fault", [unavailable, dropped])
+def test_a_server_that_is_gone_leaves_the_run(
+    server: ApiServer, uploaded: Path, fault: Callable
+) -> None:
+    process = following(server, "--set", "cluster.retry_seconds=1")
+
+    server.faults.append(fault("get_run", times=1000))
+    _, said = process.communicate(timeout=60)
+
+    (run_id,) = server.store.runs
+    assert process.returncode == 1
+    assert len(said.splitlines()) == 1
+    assert said.endswith(f"; the run goes on: tfx-mobile runs show {run_id} shows it\n")
+    assert " object at 0x" not in said
+
+
+def test_a_port_forward_that_has_ended_leaves_the_run(compiled: Path) -> None:
+    with ApiServer() as server:
+        at(server).says(f"upload {compiled}")
+        process = following(server, "--set", "cluster.retry_seconds=1")
+        (run_id,) = server.store.runs
+    _, said = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert said == (
+        f"tfx-mobile: no server answers at {server.url} (Connection refused): check the address, "
+        f"and whether kubectl port-forward still runs; the run goes on: tfx-mobile runs show "
+        f"{run_id} shows it\n"
+    )
+
+
+def test_a_store_that_is_gone_leaves_a_run_that_succeeded(
+    server: ApiServer, person: Person, compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = change(
+        compiled,
+        compiled.with_name("remote.yaml"),
+        lambda spec: spec.update(defaultPipelineRoot="s3://mobile/root"),
+    )
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    person.says(f"upload {remote}")
+    ends = ("example-validator", "comparison", "pusher-keras", "pusher-lite")
+    Life(server, dict.fromkeys(ends, SUCCEEDED)).start()
+
+    said = person.says(
+        f"submit --wait --every 0.1 --endpoint http://127.0.0.1:{port}", code=1
+    ).stderr
+
+    (run_id,) = server.store.runs
+    assert f"the run {run_id} succeeded, but its report cannot be read: " in said
+    assert f"then tfx-mobile report {run_id} shows it" in said
+    assert "same command" not in said
 
 
 def test_list(person: Person, server: ApiServer, uploaded: Path) -> None:
@@ -345,6 +465,57 @@ def test_list_turns_pages_and_stops(
     before = len(server.asked("list_runs"))
     assert listed(3) == ids[:1:-1]
     assert len(server.asked("list_runs")) == before + 2
+
+
+def test_a_list_of_many_runs_takes_few_requests(
+    person: Person, server: ApiServer, uploaded: Path
+) -> None:
+    """Of 1,000 runs, in turn of six versions of two pipelines, half are of the one asked for."""
+    for name in ("mnist", "other"):
+        for number in range(2 + (name == "other")):
+            file = change(
+                uploaded,
+                uploaded.with_name("more.yaml"),
+                lambda spec, name=name, number=number: (
+                    spec["pipelineInfo"].update(name=name),
+                    spec["root"]["inputDefinitions"]["parameters"]["train_steps"].update(
+                        defaultValue=number + 1
+                    ),
+                ),
+            )
+            person.says(f"upload {file}")
+    versions = list(server.store.versions.values())
+    assert len(versions) == 6
+    runs = ServerRuns(server.store)
+    for number in range(1000):
+        version = versions[number % 6]
+        reference = made(
+            "V2beta1PipelineVersionReference",
+            pipeline_id=version.pipeline_id,
+            pipeline_version_id=version.pipeline_version_id,
+        )
+        spec = server.store.specs[version.pipeline_version_id]
+        runs.add(spec, reference, display_name=f"run {number}", experiment_id="e")
+
+    def listed(options: str) -> tuple[list[list[str]], int]:
+        before = len(server.requests)
+        said = person.says(f"runs list {options}").stdout.splitlines()[1:]
+        return [line.split() for line in said], len(server.requests) - before - CONNECTING
+
+    rows, requests = listed("--limit 1000")
+    assert [row[2] for row in rows[:3]] == ["998", "997", "996"]
+    assert len(rows) == 501
+    assert requests == 1 + 10 + 1  # the pipeline, the pages of all runs, the versions
+
+    rows, requests = listed("--all --limit 1000")
+    assert len(rows) == 1000
+    assert {row[-1] for row in rows} == {version.display_name for version in versions}
+    assert requests == 10 + 2
+
+    rows, requests = listed("--all")
+    assert len(rows) == 20
+    assert requests == 1 + 2
+    assert server.asked("list_runs")[-1].query["page_size"] == "20"
 
 
 def test_no_runs(person: Person, uploaded: Path) -> None:
@@ -413,36 +584,6 @@ def test_logs_hint(person: Person, server: ApiServer, uploaded: Path, tmp_path: 
     assert said[1].startswith("kubectl -n kubeflow logs -c main ")
     assert said[2] == f"tfx-mobile data ls {tmp_path}/root/mnist/{run_id}/trainer-lite"
     assert len(said) == 3
-
-
-def test_logs_hint_is_a_command_that_finds_the_pod_of_the_task(
-    person: Person, server: ApiServer, uploaded: Path, tmp_path: Path
-) -> None:
-    """With a kubectl that knows three pods as KFP makes them."""
-    run_id = submitted(person)
-    hint = person.says(f"runs logs-hint {run_id} trainer-lite").stdout.splitlines()[1]
-    kubectl = tmp_path / "kubectl"
-    kubectl.write_text(
-        "#!/bin/sh\n"
-        'case "$*" in\n'
-        '*" get pods "*)\n'
-        "  echo 'mnist-x-1   mnist-x.root.trainer-lite-driver'\n"
-        "  echo 'mnist-x-2   mnist-x.root.trainer-lite.executor'\n"
-        "  echo 'mnist-x-3   mnist-x.root.trainer-keras.executor';;\n"
-        '*) printf "%s " "$@";;\n'
-        "esac\n"
-    )
-    kubectl.chmod(0o755)
-
-    done = subprocess.run(
-        ["sh", "-c", hint],
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-
-    assert done.stdout.split() == ["-n", "kubeflow", "logs", "-c", "main", "mnist-x-2"]
 
 
 def test_logs_hint_where_nothing_failed(person: Person, server: ApiServer, uploaded: Path) -> None:
