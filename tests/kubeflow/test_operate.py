@@ -79,7 +79,7 @@ def let_it_run(server: ApiServer, bucket: Bucket, tmp_path: Path) -> None:
     for step in ({"example-validator": SUCCEEDED}, {"transform": CACHED}):
         server.now += server.store.step * 10
         server.advance(run_id, step)
-    Runs(tmp_path / "left").add(run_id, "digits", 0.75)
+    Runs(tmp_path / "left").add(run_id, 0.75)
     bucket.put_directory(tmp_path / "left", "root/mnist")
     server.now += server.store.step * 10
     # As on a real cluster: the run's end is stored first, that of its tasks after some looks at it.

@@ -182,7 +182,7 @@ class Life(threading.Thread):
 def leave_results(server: ApiServer, root: Path, refused: bool = False) -> None:
     """What the only run leaves in its store."""
     (run_id,) = server.store.runs
-    Runs(root / "mnist").add(run_id, "digits", 0.75)
+    Runs(root / "mnist").add(run_id, 0.75)
     if refused:
         (document,) = root.glob("mnist/*/comparison/*/comparison/comparison.json")
         content = json.loads(document.read_text())
@@ -247,6 +247,30 @@ def test_a_refused_model_ends_with_4(
 
     assert "lite was not pushed: accuracy is 0.7500" in said.stderr
     assert re.search(r"^lite +0\.7500", said.stdout, re.MULTILINE)
+
+
+def test_the_comparison_is_the_runs_own(
+    person: Person, server: ApiServer, uploaded: Path, tmp_path: Path
+) -> None:
+    """As it was seen: a run whose tasks were cached ended as the newest run of another schedule."""
+    root = tmp_path / "root"
+
+    class Beside(Life):
+        def run(self) -> None:
+            super().run()
+            (run_id,) = self._server.store.runs
+            leave_results(self._server, root)
+            Runs(root / "mnist").add("of-another-schedule", 0.31)
+            self._server.advance(run_id, dict.fromkeys(("comparison", "pusher-lite"), SUCCEEDED))
+
+    ends = dict.fromkeys(BEFORE_COMPARISON, CACHED) | {"pusher-keras": CACHED}
+    Beside(server, {"data-fingerprint": SUCCEEDED}, ends).start()
+
+    said = person.says("submit --wait --every 0.1").stdout
+
+    assert re.search(r"^lite +0\.7500 .* yes$", said, re.MULTILINE)
+    assert re.search(r"^keras +0\.7500 .* by an earlier run$", said, re.MULTILINE)
+    assert "0.31" not in said
 
 
 def test_a_failed_run(person: Person, server: ApiServer, uploaded: Path) -> None:
