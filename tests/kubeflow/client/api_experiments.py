@@ -9,7 +9,7 @@ from typing import Any
 from tests.kubeflow.client.api_listing import COMMON, Listing
 from tests.kubeflow.client.api_models import epoch, made
 from tests.kubeflow.client.api_refusal import Code, Refusal, internal, invalid, taken, wrapped
-from tests.kubeflow.client.api_store import NEVER, Query, Store, lookup
+from tests.kubeflow.client.api_store import NEVER, Query, Store, lookup, same_name
 
 _EXPERIMENTS = Listing[Any](
     "Experiment",
@@ -51,7 +51,7 @@ class Experiments:
 
     def _add(self, name: str, description: str | None, namespace: str = "") -> Any:
         others = self.store.experiments.values()
-        if any(one.display_name == name and (one.namespace or "") == namespace for one in others):
+        if any(same_name(one, name) and (one.namespace or "") == namespace for one in others):
             raise taken(
                 f"Failed to create a new experiment. The name {name} already exists. "
                 "Please specify a new name"

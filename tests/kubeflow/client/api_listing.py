@@ -86,7 +86,7 @@ class Listing(Generic[Item]):
             predicates, start = known["filter"], known["start"]
 
         def rank(item: Item) -> list[Any]:
-            return [self._fields[field](item), self._key(item)]
+            return [_collated(self._fields[field](item)), self._key(item)]
 
         matching = sorted(
             (item for item in items if all(self._holds(one, item) for one in predicates)),
@@ -133,7 +133,7 @@ class Listing(Generic[Item]):
     def _holds(self, predicate: Sequence[Any], item: Item) -> bool:
         operation, key, value = predicate
         try:
-            return _COMPARE[operation](self._fields[key](item), value)
+            return _COMPARE[operation](_collated(self._fields[key](item)), _collated(value))
         except TypeError:
             return False  # a text and a number, which a database compares somehow
 
@@ -155,6 +155,13 @@ def _getter(of: str | Getter) -> Getter:
     if of.endswith("_at"):
         return lambda item: epoch(getattr(item, of) or "1970-01-01T00:00:00Z")
     return lambda item: getattr(item, of) or ""
+
+
+def _collated(value: Any) -> Any:
+    """As the database compares texts: it knows no upper case."""
+    if isinstance(value, list):
+        return [_collated(item) for item in value]
+    return value.lower() if isinstance(value, str) else value
 
 
 def _size(text: str) -> int:

@@ -112,5 +112,10 @@ def lookup(where: Mapping[str, Any], kind: str, key: str) -> Any:
     return where[key]
 
 
+def same_name(model: Any, name: str) -> bool:
+    """Whether names are the same to the database, which knows no upper case."""
+    return name_of(model).lower() == name.lower()
+
+
 def name_of(model: Any) -> str:
     return str(getattr(model, "name", None) or model.display_name)
