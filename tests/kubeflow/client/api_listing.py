@@ -165,8 +165,10 @@ def _collated(value: Any) -> Any:
 
 
 def _size(text: str) -> int:
-    if not re.fullmatch(r"[-+]?\d*", text):
-        message = f"strconv.ParseInt: parsing {quoted(text)}: invalid syntax"
+    is_number = re.fullmatch(r"[-+]?\d*", text)
+    if not is_number or int(text or 0) >= 1 << 31:
+        reason = "value out of range" if is_number else "invalid syntax"
+        message = f'parsing field "page_size": strconv.ParseInt: parsing {quoted(text)}: {reason}'
         raise Refusal(Code.INVALID_ARGUMENT, message, "")
     size = int(text or 0)
     if size < 0:
@@ -183,7 +185,10 @@ def _untoken(token: str) -> dict[str, Any]:
         return dict(json.loads(base64.b64decode(token, validate=True)))
     except (binascii.Error, ValueError):
         message = "Invalid page token"
-        raise Refusal(Code.INVALID_ARGUMENT, f"InvalidInputError: {message}", message) from None
+        reason = f"illegal base64 data at input byte {len(token) // 4 * 4}"
+        raise Refusal(
+            Code.INVALID_ARGUMENT, f"InvalidInputError: {message}: {reason}", message
+        ) from None
 
 
 def _parsed_filter(text: str) -> list[dict[str, Any]]:
@@ -221,10 +226,13 @@ def _predicate(sent: dict[str, Any], text: str) -> list[Any]:
     kind = re.split(r"_|V", values[0])[0]
     value = sent[values[0]]
     is_list = values[0].endswith("s")
-    if is_list:
-        value = [_scalar(kind, one) for one in value.get("values", [])]
-    else:
-        value = _scalar(kind, value)
+    try:
+        if is_list:
+            value = [_scalar(kind, one) for one in value.get("values", [])]
+        else:
+            value = _scalar(kind, value)
+    except ValueError as error:
+        raise invalid(f"failed to parse valid filter from {quoted(text)}: {error}") from None
     if not sent.get("key"):
         raise invalid(
             f"Predicate key cannot be empty for operation {operation} and value {sent[values[0]]}"
@@ -232,7 +240,7 @@ def _predicate(sent: dict[str, Any], text: str) -> list[Any]:
     if operation == "IN" and not is_list:
         raise invalid(f"cannot use IN operator with scalar type {_GO[kind]}")
     if operation == "IS_SUBSTRING" and (kind != "string" or is_list):
-        raise invalid(f"cannot use non string value type {_GO[kind]} with operator IS_SUBSTRING")
+        raise invalid(f"cannot use non string value type string with operator {_go(value)}")
     if operation not in ("IN", "IS_SUBSTRING") and is_list:
         raise invalid(f"cannot use scalar operator {operation} on array type []{_GO[kind]}")
     return [operation, sent["key"], value]
@@ -242,6 +250,11 @@ def _scalar(kind: str, value: Any) -> Any:
     if kind == "string":
         return str(value)
     return epoch(value) if kind == "timestamp" else int(value)
+
+
+def _go(value: Any) -> str:
+    """As Go's %v writes a value."""
+    return f"[{' '.join(map(_go, value))}]" if isinstance(value, list) else str(value)
 
 
 def _like(pattern: str) -> re.Pattern[str]:

@@ -180,7 +180,11 @@ class Pipelines:
     def list_versions(
         self, pipeline_id: str, query: Query, user: str
     ) -> tuple[list[Any], int, str]:
-        with wrapped("Failed to list pipeline versions due invalid list options"):
+        options = (
+            f"pageToken: {query.get('page_token', '')}, pageSize: {query.get('page_size') or 0}, "
+            f"sortBy: {query.get('sort_by', '')}, filter: {query.get('filter', '')}"
+        )
+        with wrapped(f"Failed to list pipeline versions due invalid list options: {options}"):
             page = _VERSIONS.page(self._versions_of(pipeline_id), query)
         missing = (
             f"Failed to list pipeline versions for pipeline {pipeline_id}: Failed to list pipeline "

@@ -129,7 +129,8 @@ class Runs:
             _RUNS.page([], query)
         with wrapped("Failed to list runs"):
             found = self.owned_by(self.store.runs.values(), query, user, "runs", "runs")
-        return _RUNS.page(found, query)
+            with wrapped("Failed to list runs"):
+                return _RUNS.page(found, query)
 
     def terminate(self, run_id: str, user: str) -> None:
         with wrapped("Failed to terminate a run"):
