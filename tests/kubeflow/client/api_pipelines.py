@@ -132,15 +132,23 @@ class Pipelines:
             del self.store.pipelines[pipeline_id]
 
     def _find(self, pipeline_id: str, user: str, verb: str, missing: str = "") -> Any:
-        with wrapped(missing or f"Failed to get a pipeline with id {pipeline_id}"):
-            pipeline = lookup(self.store.pipelines, "Pipeline", pipeline_id)
-        self.store.authorize(user, pipeline.namespace or "", verb, "pipelines", allow_shared=True)
+        pipeline = self._lookup(pipeline_id, missing)
+        self._authorize(pipeline, user, verb)
         return pipeline
+
+    def _lookup(self, pipeline_id: str, missing: str = "") -> Any:
+        with wrapped(missing or f"Failed to get a pipeline with id {pipeline_id}"):
+            return lookup(self.store.pipelines, "Pipeline", pipeline_id)
+
+    def _authorize(self, pipeline: Any, user: str, verb: str) -> None:
+        self.store.authorize(user, pipeline.namespace or "", verb, "pipelines", allow_shared=True)
 
     def create_version(self, name: str, spec: Spec, query: Query, user: str) -> Any:
         pipeline_id = query.get("pipelineid", "")
         with wrapped(f"Failed to get namespace for pipeline id {pipeline_id}"):
-            pipeline = self._find(pipeline_id, user, "create")
+            pipeline = self._lookup(pipeline_id)
+        with wrapped("Authorization Failure"):
+            self._authorize(pipeline, user, "create")
         spec.check_name()
         with wrapped("Failed to create pipeline version in PipelineStore"):
             return self._add_version(pipeline, name, spec, query)
