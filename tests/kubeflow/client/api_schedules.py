@@ -59,7 +59,7 @@ class Schedules:
             spec, reference = self._source(sent)
             service_account = sent.service_account
             if spec and (not service_account or self.store.release == OLD):
-                # KFP 2.5 keeps the compiled workflow's own: `V2Spec.ScheduledWorkflow`.
+                # Up to 2.16.1 the compiled workflow's own stays: `V2Spec.ScheduledWorkflow`.
                 service_account = SERVICE_ACCOUNT
             created_at = self.store.tick()
             is_enabled = sent.mode == "ENABLE"
