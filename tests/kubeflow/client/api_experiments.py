@@ -7,9 +7,9 @@ import dataclasses
 from typing import Any
 
 from tests.kubeflow.client.api_listing import COMMON, Listing
-from tests.kubeflow.client.api_models import epoch, made
+from tests.kubeflow.client.api_models import epoch, made, timestamp
 from tests.kubeflow.client.api_refusal import Code, Refusal, internal, invalid, taken, wrapped
-from tests.kubeflow.client.api_store import NEVER, Query, Store, lookup
+from tests.kubeflow.client.api_store import NEVER, Query, Store, lookup, same_name
 
 _EXPERIMENTS = Listing[Any](
     "Experiment",
@@ -51,7 +51,7 @@ class Experiments:
 
     def _add(self, name: str, description: str | None, namespace: str = "") -> Any:
         others = self.store.experiments.values()
-        if any(one.display_name == name and (one.namespace or "") == namespace for one in others):
+        if any(same_name(one, name) and (one.namespace or "") == namespace for one in others):
             raise taken(
                 f"Failed to create a new experiment. The name {name} already exists. "
                 "Please specify a new name"
@@ -86,17 +86,23 @@ class Experiments:
 
     def archive(self, experiment_id: str, user: str) -> None:
         with wrapped("Failed to archive experiment"):
-            self._find(experiment_id, user, "archive").storage_state = "ARCHIVED"
+            self._set_storage_state(experiment_id, user, "archive", "ARCHIVED")
         for run in self.store.runs.values():
             if run.experiment_id == experiment_id:
                 run.storage_state = "ARCHIVED"
         for recurring in self.store.recurring_runs.values():
             if recurring.experiment_id == experiment_id:
                 recurring.mode, recurring.status = "DISABLE", "DISABLED"
+                recurring.updated_at = timestamp(self.store.now)
 
     def unarchive(self, experiment_id: str, user: str) -> None:
         with wrapped("Failed to unarchive experiment"):
-            self._find(experiment_id, user, "unarchive").storage_state = "AVAILABLE"
+            self._set_storage_state(experiment_id, user, "unarchive", "AVAILABLE")
+
+    def _set_storage_state(self, experiment_id: str, user: str, verb: str, state: str) -> None:
+        # For a single user the server does not look whether there is one: `canAccessExperiment`.
+        if experiment_id in self.store.experiments or self.store.is_multi_user:
+            self._find(experiment_id, user, verb).storage_state = state
 
     def delete(self, experiment_id: str, user: str) -> None:
         with wrapped("Failed to delete experiment"):

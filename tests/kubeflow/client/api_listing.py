@@ -86,7 +86,7 @@ class Listing(Generic[Item]):
             predicates, start = known["filter"], known["start"]
 
         def rank(item: Item) -> list[Any]:
-            return [self._fields[field](item), self._key(item)]
+            return [_collated(self._fields[field](item)), self._key(item)]
 
         matching = sorted(
             (item for item in items if all(self._holds(one, item) for one in predicates)),
@@ -133,7 +133,7 @@ class Listing(Generic[Item]):
     def _holds(self, predicate: Sequence[Any], item: Item) -> bool:
         operation, key, value = predicate
         try:
-            return _COMPARE[operation](self._fields[key](item), value)
+            return _COMPARE[operation](_collated(self._fields[key](item)), _collated(value))
         except TypeError:
             return False  # a text and a number, which a database compares somehow
 
@@ -157,9 +157,18 @@ def _getter(of: str | Getter) -> Getter:
     return lambda item: getattr(item, of) or ""
 
 
+def _collated(value: Any) -> Any:
+    """As the database compares texts: it knows no upper case."""
+    if isinstance(value, list):
+        return [_collated(item) for item in value]
+    return value.lower() if isinstance(value, str) else value
+
+
 def _size(text: str) -> int:
-    if not re.fullmatch(r"[-+]?\d*", text):
-        message = f"strconv.ParseInt: parsing {quoted(text)}: invalid syntax"
+    is_number = re.fullmatch(r"[-+]?\d*", text)
+    if not is_number or int(text or 0) >= 1 << 31:
+        reason = "value out of range" if is_number else "invalid syntax"
+        message = f'parsing field "page_size": strconv.ParseInt: parsing {quoted(text)}: {reason}'
         raise Refusal(Code.INVALID_ARGUMENT, message, "")
     size = int(text or 0)
     if size < 0:
@@ -176,7 +185,10 @@ def _untoken(token: str) -> dict[str, Any]:
         return dict(json.loads(base64.b64decode(token, validate=True)))
     except (binascii.Error, ValueError):
         message = "Invalid page token"
-        raise Refusal(Code.INVALID_ARGUMENT, f"InvalidInputError: {message}", message) from None
+        reason = f"illegal base64 data at input byte {len(token) // 4 * 4}"
+        raise Refusal(
+            Code.INVALID_ARGUMENT, f"InvalidInputError: {message}: {reason}", message
+        ) from None
 
 
 def _parsed_filter(text: str) -> list[dict[str, Any]]:
@@ -214,10 +226,13 @@ def _predicate(sent: dict[str, Any], text: str) -> list[Any]:
     kind = re.split(r"_|V", values[0])[0]
     value = sent[values[0]]
     is_list = values[0].endswith("s")
-    if is_list:
-        value = [_scalar(kind, one) for one in value.get("values", [])]
-    else:
-        value = _scalar(kind, value)
+    try:
+        if is_list:
+            value = [_scalar(kind, one) for one in value.get("values", [])]
+        else:
+            value = _scalar(kind, value)
+    except ValueError as error:
+        raise invalid(f"failed to parse valid filter from {quoted(text)}: {error}") from None
     if not sent.get("key"):
         raise invalid(
             f"Predicate key cannot be empty for operation {operation} and value {sent[values[0]]}"
@@ -225,7 +240,7 @@ def _predicate(sent: dict[str, Any], text: str) -> list[Any]:
     if operation == "IN" and not is_list:
         raise invalid(f"cannot use IN operator with scalar type {_GO[kind]}")
     if operation == "IS_SUBSTRING" and (kind != "string" or is_list):
-        raise invalid(f"cannot use non string value type {_GO[kind]} with operator IS_SUBSTRING")
+        raise invalid(f"cannot use non string value type string with operator {_go(value)}")
     if operation not in ("IN", "IS_SUBSTRING") and is_list:
         raise invalid(f"cannot use scalar operator {operation} on array type []{_GO[kind]}")
     return [operation, sent["key"], value]
@@ -235,6 +250,11 @@ def _scalar(kind: str, value: Any) -> Any:
     if kind == "string":
         return str(value)
     return epoch(value) if kind == "timestamp" else int(value)
+
+
+def _go(value: Any) -> str:
+    """As Go's %v writes a value."""
+    return f"[{' '.join(map(_go, value))}]" if isinstance(value, list) else str(value)
 
 
 def _like(pattern: str) -> re.Pattern[str]:

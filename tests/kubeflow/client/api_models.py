@@ -43,7 +43,10 @@ def read(model: str, sent: Any) -> Any:
     Raises:
       UnknownFieldError: It would not come back as it was sent.
     """
-    instance = _CLIENT.deserialize(types.SimpleNamespace(data=json.dumps(sent)), model)
+    try:
+        instance = _CLIENT.deserialize(types.SimpleNamespace(data=json.dumps(sent)), model)
+    except kfp_server_api.ApiException as error:
+        raise UnknownFieldError(f"{model} of kfp-server-api: {error.reason}") from None
     if lost := list(_lost(sent, as_json(instance), model)):
         raise UnknownFieldError(f"{model} of kfp-server-api does not hold {', '.join(lost)}")
     return instance

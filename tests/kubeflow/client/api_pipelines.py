@@ -11,7 +11,7 @@ from tests.kubeflow.client.api_listing import COMMON, Listing
 from tests.kubeflow.client.api_models import made
 from tests.kubeflow.client.api_refusal import invalid, not_found, taken, wrapped
 from tests.kubeflow.client.api_spec import Spec
-from tests.kubeflow.client.api_store import NEW, Query, Store, lookup, name_of
+from tests.kubeflow.client.api_store import NEW, Query, Store, lookup, name_of, same_name
 
 _PIPELINES = Listing[Any](
     "Pipeline",
@@ -50,7 +50,7 @@ class Pipelines:
         spec.check_name()
         with wrapped("Failed to create a pipeline and a pipeline version"):
             pipeline = self._add(name, query, namespace)
-            self._add_version(pipeline, name, spec, query)
+            self._add_version(pipeline, name, spec, query, pipeline.created_at)
             return pipeline
 
     def create_empty(self, sent: Any, user: str) -> Any:
@@ -69,7 +69,7 @@ class Pipelines:
         self, name: str, query: Mapping[str, Any], namespace: str, exists: str = "exists"
     ) -> Any:
         others = self.store.pipelines.values()
-        if any(name_of(one) == name and (one.namespace or "") == namespace for one in others):
+        if any(same_name(one, name) and (one.namespace or "") == namespace for one in others):
             raise taken(
                 f"Failed to create a new pipeline. The name {name} already {exists}. "
                 "Please specify a new name"
@@ -97,7 +97,7 @@ class Pipelines:
         with wrapped(f"{outer}. Check error stack."):
             self.store.authorize(user, namespace, "get", "pipelines", allow_shared=True)
             for one in self.store.pipelines.values():
-                if name_of(one) == name and (one.namespace or "") == namespace:
+                if same_name(one, name) and (one.namespace or "") == namespace:
                     return one
             with wrapped(f"Failed to get a pipeline named {name} in namespace {namespace}"):
                 raise not_found("Namespace/Pipeline", f"{namespace}/{name}")
@@ -132,21 +132,36 @@ class Pipelines:
             del self.store.pipelines[pipeline_id]
 
     def _find(self, pipeline_id: str, user: str, verb: str, missing: str = "") -> Any:
-        with wrapped(missing or f"Failed to get a pipeline with id {pipeline_id}"):
-            pipeline = lookup(self.store.pipelines, "Pipeline", pipeline_id)
-        self.store.authorize(user, pipeline.namespace or "", verb, "pipelines", allow_shared=True)
+        pipeline = self._lookup(pipeline_id, missing)
+        self._authorize(pipeline, user, verb)
         return pipeline
+
+    def _lookup(self, pipeline_id: str, missing: str = "") -> Any:
+        with wrapped(missing or f"Failed to get a pipeline with id {pipeline_id}"):
+            return lookup(self.store.pipelines, "Pipeline", pipeline_id)
+
+    def _authorize(self, pipeline: Any, user: str, verb: str) -> None:
+        self.store.authorize(user, pipeline.namespace or "", verb, "pipelines", allow_shared=True)
 
     def create_version(self, name: str, spec: Spec, query: Query, user: str) -> Any:
         pipeline_id = query.get("pipelineid", "")
         with wrapped(f"Failed to get namespace for pipeline id {pipeline_id}"):
-            pipeline = self._find(pipeline_id, user, "create")
+            pipeline = self._lookup(pipeline_id)
+        with wrapped("Authorization Failure"):
+            self._authorize(pipeline, user, "create")
         spec.check_name()
         with wrapped("Failed to create pipeline version in PipelineStore"):
             return self._add_version(pipeline, name, spec, query)
 
-    def _add_version(self, pipeline: Any, name: str, spec: Spec, query: Mapping[str, Any]) -> Any:
-        if any(name_of(one) == name for one in self._versions_of(pipeline.pipeline_id)):
+    def _add_version(
+        self,
+        pipeline: Any,
+        name: str,
+        spec: Spec,
+        query: Mapping[str, Any],
+        created_at: str = "",
+    ) -> Any:
+        if any(same_name(one, name) for one in self._versions_of(pipeline.pipeline_id)):
             raise taken(
                 f"Failed to create a new pipeline version. The name {name} already exist. "
                 "Specify a new name"
@@ -158,7 +173,7 @@ class Pipelines:
             pipeline_version_id=self.store.new_id("version"),
             display_name=self.store.display_name(name, query),
             description=query.get("description"),
-            created_at=self.store.tick(),
+            created_at=created_at or self.store.tick(),
             pipeline_spec=spec.as_json(),
         )
         self.store.versions[version.pipeline_version_id] = version
@@ -173,7 +188,11 @@ class Pipelines:
     def list_versions(
         self, pipeline_id: str, query: Query, user: str
     ) -> tuple[list[Any], int, str]:
-        with wrapped("Failed to list pipeline versions due invalid list options"):
+        options = (
+            f"pageToken: {query.get('page_token', '')}, pageSize: {query.get('page_size') or 0}, "
+            f"sortBy: {query.get('sort_by', '')}, filter: {query.get('filter', '')}"
+        )
+        with wrapped(f"Failed to list pipeline versions due invalid list options: {options}"):
             page = _VERSIONS.page(self._versions_of(pipeline_id), query)
         missing = (
             f"Failed to list pipeline versions for pipeline {pipeline_id}: Failed to list pipeline "

@@ -17,12 +17,14 @@ from tests.kubeflow.client.api_refusal import (
     blamed_on_itself,
     internal,
     invalid,
+    quoted,
     wrapped,
 )
 from tests.kubeflow.client.api_runs import Runs, config_of
 from tests.kubeflow.client.api_spec import Spec
 from tests.kubeflow.client.api_store import (
     NEW,
+    OLD,
     POD_NAMESPACE,
     SERVICE_ACCOUNT,
     Query,
@@ -55,6 +57,10 @@ class Schedules:
         with wrapped("Failed to create a recurring run"):
             experiment_id, namespace = self.runs.experiment_of(sent, "jobs", user, "recurring run")
             spec, reference = self._source(sent)
+            service_account = sent.service_account
+            if spec and (not service_account or self.store.release == OLD):
+                # Up to 2.16.1 the compiled workflow's own stays: `V2Spec.ScheduledWorkflow`.
+                service_account = SERVICE_ACCOUNT
             created_at = self.store.tick()
             is_enabled = sent.mode == "ENABLE"
             recurring = made(
@@ -65,7 +71,7 @@ class Schedules:
                 pipeline_version_reference=reference,
                 pipeline_spec=spec.as_json() if spec and not reference else None,
                 runtime_config=config_of(sent),
-                service_account=sent.service_account or (SERVICE_ACCOUNT if spec else None),
+                service_account=service_account,
                 max_concurrency=str(sent.max_concurrency),
                 trigger=_trigger(sent.trigger),
                 mode="ENABLE" if is_enabled else "DISABLE",
@@ -104,14 +110,23 @@ class Schedules:
             spec = self.store.specs[latest.pipeline_version_id]
             words = "" if self.store.release == NEW else "invalid pipeline job inputs"
             self.runs.check_parameters(spec, sent, words)
-        return None, reference
+        # An empty id of a version is none.
+        return None, made("V2beta1PipelineVersionReference", pipeline_id=reference.pipeline_id)
 
     def _check(self, sent: Any) -> None:
+        if sent.mode not in (None, "MODE_UNSPECIFIED", "ENABLE", "DISABLE"):
+            message = f"invalid value for enum field mode: {quoted(sent.mode)}"
+            raise Refusal(Code.INVALID_ARGUMENT, f"proto: {message}", "")
         if not sent.display_name:
             raise internal(
                 "Failed to convert a API recurring run to its internal representation",
                 invalid("Recurring run's name cannot be empty"),
             )
+        if not re.fullmatch(r"-?\d+", sent.max_concurrency or "0"):
+            message = (
+                f"invalid value for int64 field maxConcurrency: {quoted(sent.max_concurrency)}"
+            )
+            raise Refusal(Code.INVALID_ARGUMENT, f"proto: {message}", "")
         concurrency = int(sent.max_concurrency or 0)
         if not 1 <= concurrency <= 10:
             raise invalid(

@@ -228,9 +228,7 @@ class ApiServer:
 
     def _healthz(self, asked: Asked, request: Request) -> Any:
         newer = {"pipeline_store": "database"} if self.release == NEW else {}
-        health = api_models.made("V2beta1GetHealthzResponse", newer)
-        health.multi_user = self.store.is_multi_user
-        return health
+        return {**self._healthz_v1(asked, request), **newer}
 
     def _healthz_v1(self, asked: Asked, request: Request) -> Any:
         return {

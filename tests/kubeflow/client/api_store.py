@@ -72,19 +72,27 @@ class Store:
         if not namespace:
             owner = {"experiments": "An experiment", "runs": "A run", "jobs": "a recurring run"}
             raise invalid(f"{owner[kind]} cannot have an empty namespace in multi-user mode")
+        words = {
+            "experiments": "Failed to authorize with API: ",
+            "jobs": "failed to authorize with API: ",
+        }.get(kind, "")
         if not user:
             message = "Failed to check authorization. User identity is empty in the request header"
             reason = "Request header error: there is no user identity header."
-            raise Refusal(Code.UNAUTHENTICATED, f"Unauthenticated: {message}: [{reason}]", message)
+            cause = f"Unauthenticated: {reason}: {reason}"
+            raise Refusal(
+                Code.UNAUTHENTICATED, f"{words}Unauthenticated: {message}: {cause}", message
+            )
         if namespace not in self.namespaces:
+            selectors = "FieldSelector:nil,LabelSelector:nil," if self.release == NEW else ""
             request = (
                 f"&ResourceAttributes{{Namespace:{namespace},Verb:{verb},"
-                f"Group:pipelines.kubeflow.org,Version:v1beta1,Resource:{kind},Subresource:,Name:,}}"
+                f"Group:pipelines.kubeflow.org,Version:v1beta1,Resource:{kind},Subresource:,Name:,{selectors}}}"
             )
             message = f"User '{user}' is not authorized with reason:  (request: {request})"
             raise Refusal(
                 Code.PERMISSION_DENIED,
-                f"Failed to authorize with API: PermissionDenied: {message}: Unauthorized access",
+                f"{words}PermissionDenied: {message}: Unauthorized access",
                 message,
             )
 
@@ -110,6 +118,11 @@ def lookup(where: Mapping[str, Any], kind: str, key: str) -> Any:
     if key not in where:
         raise not_found(kind, key)
     return where[key]
+
+
+def same_name(model: Any, name: str) -> bool:
+    """Whether names are the same to the database, which knows no upper case."""
+    return name_of(model).lower() == name.lower()
 
 
 def name_of(model: Any) -> str:

@@ -78,9 +78,10 @@ def explained(release: str, outer: str, kind: str) -> Iterator[None]:
         yield
     except Refusal as refusal:
         if refusal.code in (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED):
-            words = f"{outer.removesuffix(' and a pipeline version')} due to authorization error"
-            message = outer if release == api_store.NEW else f"{words}: {refusal.message}"
-            raise UploadError(400, message) from None
+            words = outer.removesuffix(" and a pipeline version")
+            if release != api_store.NEW:
+                words += f" due to authorization error: {refusal.message}"
+            raise UploadError(400, words) from None
         if release == api_store.NEW:
             is_wrong = refusal.code is Code.INVALID_ARGUMENT
             status = refusal.code.status if refusal.code is not Code.NOT_FOUND else 400
