@@ -5,6 +5,7 @@ import functools
 import io
 import math
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,8 +70,9 @@ class S3Store:
         self._scheme = location.scheme
         self._bucket = location.bucket
         self._address = options.endpoint or "AWS"
+        self._cancelled = threading.Event()
         with self._explained():
-            self._client = _client(options)
+            self._client = _client(options, self._cancelled)
             self._address = self._client.meta.endpoint_url
         self._manager = create_transfer_manager(self._client, _TRANSFER)
 
@@ -153,7 +155,12 @@ class S3Store:
 
     def close(self, cancel: bool) -> None:
         """Ends the transfers; parts of those that are not finished are removed."""
-        self._manager.shutdown(cancel)
+        # Not `shutdown(cancel=True)`: s3transfer 0.19.3 hands its message on as the type of the
+        # exception, so that a transfer in flight ends in a TypeError.
+        with contextlib.suppress(s3transfer.exceptions.CancelledError), self._manager:
+            if cancel:
+                self._cancelled.set()
+                raise s3transfer.exceptions.CancelledError("cancelled")
         self._client.close()
 
     def _matches(self, etag: str, key: str, file: Path) -> bool | None:
@@ -272,7 +279,7 @@ class S3Store:
         return StorageRefusedError(f"{self._address} refuses {name}: {_line(error)}")
 
 
-def _client(options: Options) -> "S3Client":
+def _client(options: Options, cancelled: threading.Event) -> "S3Client":
     session = botocore.session.get_session()
     session.register_component("data_loader", _loader())
     custom = bool(options.endpoint)
@@ -301,7 +308,7 @@ def _client(options: Options) -> "S3Client":
         config=config,
     )
     client.meta.events.register_first(
-        "needs-retry.s3", functools.partial(_give_up, options.retry_seconds)
+        "needs-retry.s3", functools.partial(_give_up, options.retry_seconds, cancelled)
     )
     return cast("S3Client", client)
 
@@ -324,13 +331,19 @@ def _repeats(seconds: float) -> int:
 
 
 def _give_up(
-    seconds: float, caught_exception: Exception | None, request_dict: dict[str, Any], **_: Any
+    seconds: float,
+    cancelled: threading.Event,
+    caught_exception: Exception | None,
+    request_dict: dict[str, Any],
+    **_: Any,
 ) -> None:
-    """Ends repeats that botocore would go on with, by raising what went wrong.
+    """Stop botocore's retries by raising the error.
 
-    It counts tries, each of which may wait for its time-out; and it repeats those that a
-    certificate ended, which does not become trusted by trying again.
+    botocore counts tries, each of which may wait for its time-out. It also retries after a cancel,
+    and after a certificate error, which no retry mends.
     """
+    if cancelled.is_set():
+        raise caught_exception or s3transfer.exceptions.CancelledError("cancelled")
     if caught_exception is None:
         return
     untrusted = _UNTRUSTED.search(str(caught_exception))

@@ -27,9 +27,24 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """Answer this status without asking the store."""
+    """Answer this status without asking the store.
+
+    Attributes:
+      code: The status.
+      after: Answer only when this event is set.
+      error: The code and message of S3's error document; empty: no content.
+    """
 
     code: int
+    after: threading.Event | None = None
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Hang:
+    """Take the request and answer nothing until the event is set, then reset the connection."""
+
+    until: threading.Event
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +69,7 @@ class FlipResponse:
     """Change the last byte of what the store answers."""
 
 
-Fault = Status | CutRequest | CutResponse | FlipRequest | FlipResponse
+Fault = Status | Hang | CutRequest | CutResponse | FlipRequest | FlipResponse
 Choose = Callable[[Request], Fault | None]
 
 
@@ -107,9 +122,14 @@ class Proxy:
             body = start + stream.read(size - len(start))
             if len(body) < size:  # the client is gone, and the store would wait for the rest
                 return
+            if isinstance(fault, Hang):
+                fault.until.wait(_SECONDS)
+                _reset(client)
+                return
             if isinstance(fault, Status):
-                line = f"HTTP/1.1 {fault.code} Fault\r\nContent-Length: 0\r\nConnection: close"
-                client.sendall(f"{line}\r\n\r\n".encode())
+                if fault.after:
+                    fault.after.wait(_SECONDS)
+                client.sendall(_status(fault))
                 return
             if isinstance(fault, FlipRequest) and body:
                 body = body[:-1] + bytes([body[-1] ^ 1])
@@ -159,6 +179,14 @@ def _head(stream: object) -> bytes:
             raise EOFError
         head += line
     return head
+
+
+def _status(fault: Status) -> bytes:
+    code, _, message = fault.error.partition(": ")
+    document = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    content = document.encode() if fault.error else b""
+    head = f"HTTP/1.1 {fault.code} Fault\r\nContent-Length: {len(content)}\r\nConnection: close"
+    return f"{head}\r\n\r\n".encode() + content
 
 
 def _reset(client: socket.socket) -> None:
