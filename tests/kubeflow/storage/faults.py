@@ -171,6 +171,18 @@ def proxy(upstream: str) -> Iterator[Proxy]:
         running.stop()
 
 
+def only_bucket(bucket: str) -> Choose:
+    """Other buckets can be made and not written to, as in the SeaweedFS of KFP 2.15 to 2.17."""
+
+    def choose(request: Request) -> Fault | None:
+        named, _, key = request.path.split("?")[0].strip("/").partition("/")
+        if request.method == "PUT" and key and named != bucket:
+            return Status(500, error="InternalError: Not enough data nodes found")
+        return None
+
+    return choose
+
+
 def _head(stream: object) -> bytes:
     head = b""
     while not head.endswith(b"\r\n\r\n"):
