@@ -70,6 +70,21 @@ class GcsStore:
                 **self._calls,
             )
 
+    def create(self, key: str, data: bytes) -> bool:
+        """Makes an object of some bytes unless there is one."""
+        with self._explained(key):
+            try:
+                self._bucket.blob(key).upload_from_string(
+                    data,
+                    content_type="application/octet-stream",
+                    checksum="crc32c",
+                    if_generation_match=0,
+                    **self._calls,
+                )
+            except google.api_core.exceptions.PreconditionFailed:
+                return False
+        return True
+
     def fetch(self, key: str, file: Path, on_bytes: OnBytes) -> None:
         """Downloads an object."""
         with self._explained(key), file.open("wb") as stream:

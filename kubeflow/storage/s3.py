@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _PART = 8 << 20  # bytes
 _THREADS = 10
+_CONFLICTS = 5
 _TRANSFER = TransferConfig(
     multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=_THREADS
 )
@@ -105,6 +106,29 @@ class S3Store:
         """Makes an object of some bytes, in one request."""
         with self._explained(key):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Makes an object of some bytes unless there is one."""
+        conflicts = 0
+        while True:
+            try:
+                with self._explained(key, raw=True):
+                    self._client.put_object(
+                        Bucket=self._bucket, Key=key, Body=data, IfNoneMatch="*"
+                    )
+                return True
+            except botocore.exceptions.ClientError as error:
+                code = error.response.get("Error", {}).get("Code", "")
+                if code in {"PreconditionFailed", "412"}:
+                    return False
+                if code == "NotImplemented":
+                    self.write(key, data)
+                    return True
+                # AWS asks to send it again where a delete of the same key came in between.
+                conflicts += code == "ConditionalRequestConflict"
+                if not 0 < conflicts < _CONFLICTS:
+                    raise self._refusal(error, key) from error
+                time.sleep(0.2)
 
     def fetch(self, key: str, file: Path, on_bytes: OnBytes) -> None:
         """Downloads an object; a large one in parts, several at a time."""
