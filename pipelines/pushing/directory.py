@@ -61,7 +61,8 @@ def _find(model: Model, destination: Path, pusher: str) -> Path | None:
     versions = _versions(destination)
     for version, record in _read_records(destination).items():
         directory = destination / str(version)
-        if record.is_of(pusher, model) and version in versions and _holds(directory, model):
+        is_own = record.is_of(pusher, model.digest)
+        if is_own and version in versions and _holds(directory, model):
             _finish(destination, version, record)
             return directory
     newest = destination / str(max(versions, default=0))
@@ -77,7 +78,7 @@ def _publish(model: Model, destination: Path, pusher: str) -> Path:
                 f"the copy of {model.directory} in {staged} is not complete, as something else "
                 "wrote there: run it again"
             )
-        for version in _claim(destination, model, record):
+        for version in _claim(destination, record):
             directory = destination / str(version)
             try:
                 os.rename(staged, directory)
@@ -91,12 +92,12 @@ def _publish(model: Model, destination: Path, pusher: str) -> Path:
     raise AssertionError("there is always a further version")
 
 
-def _claim(destination: Path, model: Model, record: Record) -> Iterator[int]:
+def _claim(destination: Path, record: Record) -> Iterator[int]:
     """What an earlier attempt claimed and did not publish, then new versions without end."""
     records, versions = _read_records(destination), _versions(destination)
     for version, earlier in records.items():
         is_pending = earlier.state == "pushing" and version not in versions
-        if is_pending and earlier.is_of(record.pusher, model):
+        if is_pending and earlier.is_of(record.pusher, record.digest):
             yield version
     while True:
         taken = {*_versions(destination), *_versions(destination / RECORDS)}

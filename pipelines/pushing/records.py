@@ -85,10 +85,10 @@ class Record(Document):
         """The same push in another state."""
         return self.model_copy(update={"state": state})
 
-    def is_of(self, pusher: str, model: Model) -> bool:
+    def is_of(self, pusher: str, digest: str) -> bool:
         """Whether an attempt at the same task pushed, or pushes, the same model."""
-        same = self.pusher == pusher and self.digest == model.digest
-        return same and self.state != "abandoned"
+        is_same = self.pusher == pusher and self.digest == digest
+        return is_same and self.state != "abandoned"
 
 
 def parse_all(contents: Mapping[int, bytes]) -> dict[int, Record]:

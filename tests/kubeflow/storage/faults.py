@@ -69,7 +69,14 @@ class FlipResponse:
     """Change the last byte of what the store answers."""
 
 
-Fault = Status | Hang | CutRequest | CutResponse | FlipRequest | FlipResponse
+@dataclasses.dataclass(frozen=True)
+class LoseAnswer:
+    """Let the store do what was asked, call `then`, and reset the connection without an answer."""
+
+    then: Callable[[], object]
+
+
+Fault = Status | Hang | CutRequest | CutResponse | FlipRequest | FlipResponse | LoseAnswer
 Choose = Callable[[Request], Fault | None]
 
 
@@ -147,6 +154,12 @@ class Proxy:
         with socket.create_connection(self._upstream, timeout=_SECONDS) as server:
             server.sendall(b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n" + body)
             sent, held = 0, b""
+            if isinstance(fault, LoseAnswer):
+                while server.recv(1 << 16):
+                    pass
+                fault.then()
+                _reset(client)
+                return
             while block := server.recv(1 << 16):
                 if isinstance(fault, CutResponse) and sent + len(block) > fault.after:
                     client.sendall(block[: fault.after - sent])
