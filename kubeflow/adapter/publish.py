@@ -86,7 +86,7 @@ class _Listing:
     Attributes:
       objects: The objects of each version, named relative to it.
       renewed: When each version's record was last written.
-      records: The records that matter: see `_matters`.
+      records: The records that were read: see `_choose_records`.
       former: When each version's marker of the release before was written.
       now: The time.
     """
@@ -115,7 +115,7 @@ class _Listing:
             elif rest and (version := to_version(first)) is not None:
                 objects.setdefault(version, []).append(dataclasses.replace(entry, name=rest))
         listing = cls(objects, renewed, {}, former, _now())
-        names = {version: str(version) for version in renewed if listing._matters(version)}
+        names = {version: str(version) for version in listing._choose_records()}
         contents = storage.read_objects(f"{root}/{RECORDS}", names.values()) if names else {}
         # A record that vanished between the two is left out: its push ended.
         records = parse_all({version: contents[n] for version, n in names.items() if n in contents})
@@ -142,10 +142,13 @@ class _Listing:
         """Whether a version has its main file."""
         return any(entry.name in MAIN_FILES for entry in self.objects.get(version, []))
 
-    def _matters(self, version: int) -> bool:
-        """Whether a record may be of a retry, of a push that ended halfway, or of the newest."""
-        is_half = version in self.objects and not self.is_shown(version)
-        return self.age(version) < _REMEMBERED or is_half or version == self.newest()
+    def _choose_records(self) -> Iterator[int]:
+        """Those that may be of a retry, of a push that ended halfway, or of the newest version."""
+        newest = self.newest()
+        for version in self.renewed:
+            is_half = version in self.objects and not self.is_shown(version)
+            if version == newest or is_half or self.age(version) < _REMEMBERED:
+                yield version
 
 
 class _Claim:

@@ -18,15 +18,12 @@ from kubeflow.adapter import publish
 from pipelines.errors import StorageError
 from pipelines.pushing.records import MAIN_FILES, Model, Record
 from tests.kubeflow.storage import faults
-from tests.kubeflow.storage.conftest import gcs, minio, place, proxy, rclone
 from tests.kubeflow.storage.places import REMOTE, Place, stores
-
-__all__ = ["gcs", "minio", "place", "proxy", "rclone"]
 
 ME = "s3://bucket/root/run/pusher-keras/1/pushed_model"
 OTHER = "s3://bucket/root/another/pusher-keras/1/pushed_model"
 FILES = ["saved_model.pb", "variables/variables.data", "variables/variables.index"]
-CONDITIONAL = ("minio", "gcs")
+EITHER_KIND = ("minio", "gcs")
 """A store that honours conditional creates, and one that ignores them."""
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -104,7 +101,7 @@ def test_a_version(place: Place, model: Path) -> None:
     assert (record_of(place, version).pusher, record_of(place, version).state) == (ME, "pushed")
 
 
-@stores(*CONDITIONAL)
+@stores(*EITHER_KIND)
 def test_nothing_is_written_over(place: Place, model: Path, other_model: Path) -> None:
     storage.write_bytes(f"{place.uri}/99999999999/saved_model.pb", b"a user's")
     first, second = (
@@ -117,7 +114,7 @@ def test_nothing_is_written_over(place: Place, model: Path, other_model: Path) -
     assert contents(place)["99999999999"] == {"saved_model.pb": b"a user's"}
 
 
-@stores(*CONDITIONAL)
+@stores(*EITHER_KIND)
 def test_the_newest_model_is_not_pushed_again(place: Place, model: Path, other_model: Path) -> None:
     first = publish.publish(model, place.uri, ME)
     assert publish.publish(model, place.uri, OTHER) == first
@@ -159,7 +156,7 @@ def test_a_number_is_never_used_again(place: Place, model: Path, other_model: Pa
     assert publish.publish(other_model, place.uri, OTHER) != first
 
 
-@stores(*CONDITIONAL)
+@stores(*EITHER_KIND)
 def test_a_retry_completes_what_its_attempt_began(place: Place, model: Path) -> None:
     record = Record.begin(ME, Model.read(model))
     leave(place, "1700000000", record, "variables/variables.data")
@@ -169,7 +166,7 @@ def test_a_retry_completes_what_its_attempt_began(place: Place, model: Path) -> 
     assert record_of(place, "1700000000").attempt != record.attempt
 
 
-@stores(*CONDITIONAL)
+@stores(*EITHER_KIND)
 def test_what_another_push_has_under_way_stays(place: Place, model: Path) -> None:
     others = Record.begin(OTHER, Model.read(model))
     leave(place, "1700000000", others, "variables/variables.data")
@@ -183,7 +180,7 @@ def test_what_another_push_has_under_way_stays(place: Place, model: Path) -> Non
 
 @pytest.mark.usefixtures("later")
 @pytest.mark.parametrize("pusher", [ME, OTHER])
-@stores(*CONDITIONAL)
+@stores(*EITHER_KIND)
 def test_an_abandoned_push_is_removed(place: Place, model: Path, pusher: str) -> None:
     leave(place, "1700000000", Record.begin(pusher, Model.read(model)), "variables/x", "z")
 
@@ -227,7 +224,7 @@ def test_markers_of_the_release_before(
     assert not left & {"16/variables/x", ".pushing/16/by", ".pushing/15/by"}
 
 
-@stores(*CONDITIONAL)
+@stores(*EITHER_KIND)
 def test_a_record_that_cannot_be_read_claims_its_version(place: Place, model: Path) -> None:
     storage.write_bytes(f"{place.uri}/.pushes/99999999999", b'{"format": 99}')
 
@@ -281,6 +278,23 @@ def test_the_main_file_comes_last_and_the_destination_is_listed_once(
     assert len(proxy.requests) < 20
 
 
+@stores("minio")
+def test_old_records_are_not_read(
+    place: Place, proxy: faults.Proxy, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = Record.begin(OTHER, Model.read(model)).with_state("pushed")
+    for number in range(1000, 1020):
+        leave(place, str(number), others, "saved_model.pb")
+    leave(place, "999", others.model_copy(update={"state": "pushing"}), "half")
+    through(place, proxy, monkeypatch)
+    monkeypatch.setattr(publish, "_REMEMBERED", datetime.timedelta(0))
+
+    publish.publish(model, place.uri, ME)
+
+    read = {r.path.rpartition("/.pushes/")[2] for r in proxy.requests if r.method == "GET"}
+    assert {name for name in read if name.startswith(("999", "10"))} == {"999", "1019"}
+
+
 def slow_upload(
     place: Place,
     proxy: faults.Proxy,
@@ -318,9 +332,18 @@ def test_a_slow_push_keeps_its_claim_alive(
     assert record_of(place, version).state == "pushed"
 
 
+TAKERS = {
+    "abandoned": {"state": "abandoned"},
+    "another task": {"pusher": OTHER, "attempt": "another"},
+    "another attempt": {"attempt": "another"},
+}
+"""What a record is replaced with: the second as in a store without conditional writes."""
+
+
 @stores("minio")
+@pytest.mark.parametrize("taker", TAKERS)
 def test_a_push_that_lost_its_claim_shows_no_main_file(
-    place: Place, proxy: faults.Proxy, model: Path, monkeypatch: pytest.MonkeyPatch
+    place: Place, proxy: faults.Proxy, model: Path, monkeypatch: pytest.MonkeyPatch, taker: str
 ) -> None:
     through(place, proxy, monkeypatch)
     taken: list[tuple[str, Record]] = []
@@ -329,7 +352,7 @@ def test_a_push_that_lost_its_claim_shows_no_main_file(
         if request.method == "PUT" and "variables.data" in request.path and not taken:
             (name,) = (n for n in names(place) if n.startswith(".pushes/"))
             version = name.rpartition("/")[2]
-            taken.append((version, record_of(place, version).with_state("abandoned")))
+            taken.append((version, record_of(place, version).model_copy(update=TAKERS[taker])))
             leave(place, *taken[0])
         return None
 
@@ -337,13 +360,15 @@ def test_a_push_that_lost_its_claim_shows_no_main_file(
     with pytest.raises(StorageError, match=r"lost its claim .* run the task again"):
         publish.publish(model, place.uri, ME)
 
-    ((version, abandoned),) = taken
+    ((version, record),) = taken
     assert contents(place) == {}
-    assert names(place) == [f".pushes/{version}"]
-    assert record_of(place, version) == abandoned
+    assert record_of(place, version) == record
+    # What may be another's is left alone.
+    kept = {name for name in names(place) if name.startswith(f"{version}/")}
+    assert bool(kept) == (taker != "abandoned")
 
     again = publish.publish(model, place.uri, ME).rpartition("/")[2]
-    assert again != version
+    assert (again == version) == (taker == "another attempt")
     assert contents(place) == {again: files_of(model)}
 
 
@@ -376,7 +401,7 @@ def push_with(environ: dict[str, str], model: str, uri: str, pusher: str, endpoi
     publish.publish(Path(model), uri, pusher)
 
 
-@stores(*CONDITIONAL)
+@stores(*EITHER_KIND)
 def test_killed_at_every_request(
     place: Place, proxy: faults.Proxy, model: Path, other_model: Path
 ) -> None:
@@ -421,7 +446,7 @@ def test_two_at_once(place: Place, tmp_path: Path) -> None:
     )
 
 
-@stores(*CONDITIONAL)
+@stores(*EITHER_KIND)
 def test_two_at_once_of_which_one_is_killed(
     place: Place, proxy: faults.Proxy, tmp_path: Path
 ) -> None:
