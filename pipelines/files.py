@@ -11,6 +11,8 @@ from pathlib import Path
 from pipelines.errors import OutputError
 
 _PREFIX, _SUFFIX = ".", ".partial"
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What file systems without hard links answer, such as SMB and FUSE."""
 
 
 def is_partial(file: Path) -> bool:
@@ -47,6 +49,36 @@ def replacing(file: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def create_bytes(file: Path, data: bytes) -> bool:
+    """Create a file atomically unless something exists at its path, and make its directory.
+
+    Returns:
+      Whether this call created the file.
+
+    Raises:
+      OSError: It cannot be written.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(_SUFFIX, f"{_PREFIX}{file.name}.", file.parent)
+    partial = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        partial.chmod(_mode(file))
+        try:
+            os.link(partial, file)
+        except FileExistsError:
+            # NFS answers so as well when the first answer was lost and the request sent again.
+            return partial.stat().st_nlink > 1
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return _create_exclusively(file, data)
+        return True
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def write_text(file: Path, text: str) -> None:
     """Write a UTF-8 file atomically, and make its directory.
 
@@ -60,6 +92,16 @@ def write_text(file: Path, text: str) -> None:
         raise OutputError(f"cannot write {file}: {file.parent} is a file") from error
     except OSError as error:
         raise OutputError(f"cannot write {file}: {error.strerror}") from error
+
+
+def _create_exclusively(file: Path, data: bytes) -> bool:
+    """As `create_bytes` on file systems without links: a kill may leave part of the content."""
+    try:
+        with file.open("xb") as stream:
+            stream.write(data)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _mode(target: Path) -> int:

@@ -22,7 +22,7 @@ from kubeflow.spec import type_title
 from pipelines import files
 from pipelines.errors import DataError, DocumentError, TfxMobileError
 
-_PUSH = "push_destination"
+_PUSH, _PUSHED = "push_destination", "pushed_model"
 _SINGLE_FILES = {"system.HTML"}
 """Types whose artifact is one file at the URI, not a directory."""
 
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
         _check_inputs(executor_input, options.task)
         _check_dataset(executor_input, asked, options.task)
         _prepare_outputs(executor_input, output_file)
-        push = _Push.plan(asked, Path(scratch, "push"))
+        push = _Push.plan(asked)
         with staging.staged(asked, options.beam_staging, options.task) as (seen, places):
             _run_executor(
                 {
@@ -71,8 +71,9 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
                 }
             )
         tfx_output = json.loads(tfx_file.read_text())
-        moved = push.finish(executor_input) if push else {}
-        moved |= {
+        if push:
+            push.finish(executor_input, tfx_output)
+        moved = {
             places[local]: artifact["uri"]
             for artifacts in (invocation.inputs(executor_input), invocation.outputs(executor_input))
             for artifact in artifacts.values()
@@ -86,41 +87,40 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
 
 
 class _Push:
-    """A Pusher's way to an object store: TFX pushes into a scratch directory, which is published.
+    """A Pusher's way to an object store: TFX pushes into the artifact, which is published.
 
     TensorFlow has no S3 here, and on `gs://` it leaves zero-byte objects for directories, which
     break later downloads (kubeflow/pipelines#13476).
     """
 
-    def __init__(self, staging: Path, destination: str) -> None:
-        self._staging = staging
+    def __init__(self, destination: str) -> None:
         self._destination = destination
 
     @classmethod
-    def plan(cls, asked: ExecutorInput, staging: Path) -> "_Push | None":
-        """Redirects a Pusher's destination into `staging`; None where it can write there itself."""
+    def plan(cls, asked: ExecutorInput) -> "_Push | None":
+        """Removes a Pusher's destination in a store; None where there is no such destination."""
         values = asked["inputs"]["parameterValues"]
         if _PUSH not in values:
             return None
         destination = json.loads(values[_PUSH])
         base: str = destination["filesystem"]["base_directory"]
-        if base and not storage.is_remote(base):
+        if not storage.is_remote(base):
             return None
-        destination["filesystem"]["base_directory"] = str(staging)
+        destination["filesystem"]["base_directory"] = ""
         values[_PUSH] = json.dumps(destination)
-        return cls(staging, base)
+        return cls(base)
 
-    def finish(self, executor_input: ExecutorInput) -> dict[str, str]:
-        """Publishes what was pushed; returns where each local path went."""
-        pushed = invocation.outputs(executor_input)["pushed_model"]["uri"]
-        if not self._staging.exists():
-            return {}
-        (version,) = self._staging.iterdir()
-        if not self._destination:
-            return {str(version): pushed}
+    def finish(self, executor_input: ExecutorInput, tfx_output: dict[str, Any]) -> None:
+        """Publishes what was pushed, and puts the version into the artifact's metadata."""
+        metadata = tfx_output["artifacts"][_PUSHED]["artifacts"][0]["metadata"]
+        if not metadata.get("pushed"):
+            return
         from kubeflow.adapter import publish
 
-        return {str(version): publish.publish(version, self._destination, pusher=pushed)}
+        artifact = invocation.outputs(executor_input)[_PUSHED]
+        model = Path(invocation.local_path(artifact))
+        uri = publish.publish(model, self._destination, pusher=artifact["uri"])
+        metadata |= {"pushed_destination": uri, "pushed_version": uri.rpartition("/")[2]}
 
 
 def _check_inputs(executor_input: ExecutorInput, task: str) -> None:

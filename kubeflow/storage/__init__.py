@@ -6,11 +6,13 @@ Light to import: boto3 and Google's library are loaded when a URI first needs th
 from kubeflow.storage.objects import Object, OnProgress
 from kubeflow.storage.options import Options
 from kubeflow.storage.transfer import (
+    create_bytes,
     delete,
     download,
     list_objects,
     make_bucket,
     read_bytes,
+    read_objects,
     upload,
     write_bytes,
 )
@@ -20,12 +22,14 @@ __all__ = [
     "Object",
     "OnProgress",
     "Options",
+    "create_bytes",
     "delete",
     "download",
     "is_remote",
     "list_objects",
     "make_bucket",
     "read_bytes",
+    "read_objects",
     "upload",
     "write_bytes",
 ]

@@ -1,5 +1,6 @@
 """Buckets of Google Cloud Storage, by Google's library."""
 
+import concurrent.futures
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,21 @@ class GcsStore:
                 **self._calls,
             )
 
+    def create(self, key: str, data: bytes) -> bool:
+        """Makes an object of some bytes unless there is one."""
+        with self._explained(key):
+            try:
+                self._bucket.blob(key).upload_from_string(
+                    data,
+                    content_type="application/octet-stream",
+                    checksum="crc32c",
+                    if_generation_match=0,
+                    **self._calls,
+                )
+            except google.api_core.exceptions.PreconditionFailed:
+                return False
+        return True
+
     def fetch(self, key: str, file: Path, on_bytes: OnBytes) -> None:
         """Downloads an object."""
         with self._explained(key), file.open("wb") as stream:
@@ -120,6 +136,10 @@ class GcsStore:
 
     def close(self, cancel: bool) -> None:
         """Closes the connections."""
+        if cancel:
+            # google.resumable_media retries with a policy of its own, which knows no cancel.
+            for scheme in ("http://", "https://"):
+                self._client._http.mount(scheme, _CancelledAdapter())
         self._client.close()
 
     @contextlib.contextmanager
@@ -217,6 +237,16 @@ def _client(options: Options) -> Any:
     if options.gcs_endpoint:  # a CA of S3's, as AWS_CA_BUNDLE has it, says nothing of Google
         client._http.verify = options.verify
     return client
+
+
+class _CancelledAdapter(requests.adapters.BaseAdapter):
+    """Fails every further request with an error that no policy retries."""
+
+    def send(self, *arguments: Any, **options: Any) -> requests.Response:
+        raise concurrent.futures.CancelledError
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 def _retry(seconds: float) -> Retry:

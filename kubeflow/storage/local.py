@@ -1,7 +1,5 @@
 """Files of this machine with the interface of a store."""
 
-import contextlib
-import os
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -9,32 +7,15 @@ from pathlib import Path
 
 from kubeflow.storage import checksums
 from kubeflow.storage.objects import Object, OnBytes
+from pipelines import files
 from pipelines.errors import StorageMissingError
-
-_PREFIX, _SUFFIX = ".", ".partial"
 
 
 def walk(directory: Path) -> Iterator[Path]:
     """The files below a directory, sorted; without what a killed transfer left half-written."""
     for file in sorted(directory.rglob("*")):
-        if file.is_file() and not (file.name.startswith(_PREFIX) and file.name.endswith(_SUFFIX)):
+        if file.is_file() and not files.is_partial(file):
             yield file
-
-
-@contextlib.contextmanager
-def replacing(file: Path) -> Iterator[Path]:
-    """A file beside `file` that takes its place when the block ends well, and goes otherwise.
-
-    Raises:
-      OSError: It cannot be written.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{_PREFIX}{file.name}{_SUFFIX}")
-    try:
-        yield partial
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 class LocalStore:
@@ -54,8 +35,12 @@ class LocalStore:
 
     def write(self, key: str, data: bytes) -> None:
         """Writes a file."""
-        with replacing(Path(key)) as partial:
+        with files.replacing(Path(key)) as partial:
             partial.write_bytes(data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Creates a file unless something exists at its path."""
+        return files.create_bytes(Path(key), data)
 
     def fetch(self, key: str, file: Path, on_bytes: OnBytes) -> None:
         """Copies a file from its key."""
@@ -64,7 +49,7 @@ class LocalStore:
 
     def put(self, file: Path, key: str, on_bytes: OnBytes) -> None:
         """Copies a file to its key."""
-        with replacing(Path(key)) as partial:
+        with files.replacing(Path(key)) as partial:
             shutil.copyfile(file, partial)
             on_bytes(partial.stat().st_size)
 

@@ -51,6 +51,14 @@ class Store(Protocol):
     def write(self, key: str, data: bytes) -> None:
         """Makes an object of some bytes, whole or not at all."""
 
+    def create(self, key: str, data: bytes) -> bool:
+        """Makes an object of some bytes on the condition that there is none.
+
+        Returns:
+          False if the store says that there is one, which after a lost answer may be this call's.
+          True otherwise, also where the store ignores the condition.
+        """
+
     def fetch(self, key: str, file: Path, on_bytes: OnBytes) -> None:
         """Writes the content of an object to a file, of which a part stays where it fails."""
 

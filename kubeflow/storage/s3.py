@@ -5,6 +5,7 @@ import functools
 import io
 import math
 import re
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _PART = 8 << 20  # bytes
 _THREADS = 10
+_CONFLICTS = 5
 _TRANSFER = TransferConfig(
     multipart_threshold=_PART, multipart_chunksize=_PART, max_concurrency=_THREADS
 )
@@ -69,8 +71,9 @@ class S3Store:
         self._scheme = location.scheme
         self._bucket = location.bucket
         self._address = options.endpoint or "AWS"
+        self._cancelled = threading.Event()
         with self._explained():
-            self._client = _client(options)
+            self._client = _client(options, self._cancelled)
             self._address = self._client.meta.endpoint_url
         self._manager = create_transfer_manager(self._client, _TRANSFER)
 
@@ -103,6 +106,29 @@ class S3Store:
         """Makes an object of some bytes, in one request."""
         with self._explained(key):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Makes an object of some bytes unless there is one."""
+        conflicts = 0
+        while True:
+            try:
+                with self._explained(key, raw=True):
+                    self._client.put_object(
+                        Bucket=self._bucket, Key=key, Body=data, IfNoneMatch="*"
+                    )
+                return True
+            except botocore.exceptions.ClientError as error:
+                code = error.response.get("Error", {}).get("Code", "")
+                if code in {"PreconditionFailed", "412"}:
+                    return False
+                if code == "NotImplemented":
+                    self.write(key, data)
+                    return True
+                # AWS asks to send it again where a delete of the same key came in between.
+                conflicts += code == "ConditionalRequestConflict"
+                if not 0 < conflicts < _CONFLICTS:
+                    raise self._refusal(error, key) from error
+                time.sleep(0.2)
 
     def fetch(self, key: str, file: Path, on_bytes: OnBytes) -> None:
         """Downloads an object; a large one in parts, several at a time."""
@@ -153,7 +179,12 @@ class S3Store:
 
     def close(self, cancel: bool) -> None:
         """Ends the transfers; parts of those that are not finished are removed."""
-        self._manager.shutdown(cancel)
+        # Not `shutdown(cancel=True)`: s3transfer 0.19.3 hands its message on as the type of the
+        # exception, so that a transfer in flight ends in a TypeError.
+        with contextlib.suppress(s3transfer.exceptions.CancelledError), self._manager:
+            if cancel:
+                self._cancelled.set()
+                raise s3transfer.exceptions.CancelledError("cancelled")
         self._client.close()
 
     def _matches(self, etag: str, key: str, file: Path) -> bool | None:
@@ -272,7 +303,7 @@ class S3Store:
         return StorageRefusedError(f"{self._address} refuses {name}: {_line(error)}")
 
 
-def _client(options: Options) -> "S3Client":
+def _client(options: Options, cancelled: threading.Event) -> "S3Client":
     session = botocore.session.get_session()
     session.register_component("data_loader", _loader())
     custom = bool(options.endpoint)
@@ -301,7 +332,7 @@ def _client(options: Options) -> "S3Client":
         config=config,
     )
     client.meta.events.register_first(
-        "needs-retry.s3", functools.partial(_give_up, options.retry_seconds)
+        "needs-retry.s3", functools.partial(_give_up, options.retry_seconds, cancelled)
     )
     return cast("S3Client", client)
 
@@ -324,13 +355,19 @@ def _repeats(seconds: float) -> int:
 
 
 def _give_up(
-    seconds: float, caught_exception: Exception | None, request_dict: dict[str, Any], **_: Any
+    seconds: float,
+    cancelled: threading.Event,
+    caught_exception: Exception | None,
+    request_dict: dict[str, Any],
+    **_: Any,
 ) -> None:
-    """Ends repeats that botocore would go on with, by raising what went wrong.
+    """Stop botocore's retries by raising the error.
 
-    It counts tries, each of which may wait for its time-out; and it repeats those that a
-    certificate ended, which does not become trusted by trying again.
+    botocore counts tries, each of which may wait for its time-out. It also retries after a cancel,
+    and after a certificate error, which no retry mends.
     """
+    if cancelled.is_set():
+        raise caught_exception or s3transfer.exceptions.CancelledError("cancelled")
     if caught_exception is None:
         return
     untrusted = _UNTRUSTED.search(str(caught_exception))

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -12,6 +13,7 @@ from kubeflow.storage import local, uris
 from kubeflow.storage.objects import Object, OnProgress, Store
 from kubeflow.storage.options import Options
 from kubeflow.storage.uris import Location
+from pipelines import files
 from pipelines.errors import (
     OutputError,
     SettingsError,
@@ -21,6 +23,8 @@ from pipelines.errors import (
 )
 
 _FILES_AT_A_TIME = 4
+_SETTLING_SECONDS = 2.0
+"""How long a write may be under way in a store without conditional writes."""
 Thing = TypeVar("Thing")
 
 
@@ -61,6 +65,65 @@ def write_bytes(uri: str, data: bytes, options: Options | None = None) -> None:
         store.write(location.key, data)
 
 
+def read_objects(
+    uri: str, names: Iterable[str], options: Options | None = None
+) -> dict[str, bytes]:
+    """The contents of several objects below a URI by name; missing objects are left out.
+
+    Raises:
+      StorageError: As `list_objects`.
+    """
+    contents = {}
+    with _opened(uri, options) as (store, location):
+
+        def read(name: str) -> int:
+            with contextlib.suppress(StorageMissingError):
+                contents[name] = store.read(location.prefix + name)
+            return 0
+
+        _side_by_side(store, read, names)
+    return contents
+
+
+def create_bytes(uri: str, data: bytes, options: Options | None = None) -> bool:
+    """Makes one object, whole or not at all, unless there is one.
+
+    Where the store ignores the condition, two calls within `_SETTLING_SECONDS` are told apart by
+    Fischer's algorithm: look, write, wait, and the last writer has it. A write that is delayed by
+    longer than that between two others' look and wait is not noticed.
+
+    Args:
+      uri: The object.
+      data: The content, which no other caller writes: it tells whose object it is.
+      options: How to reach the store; by default as the environment says.
+
+    Returns:
+      Whether the object that is there is this call's.
+
+    Raises:
+      StorageError: As `list_objects`.
+      OutputError: A plain path cannot be written.
+    """
+    with _opened(uri, options) as (store, location):
+        if not location.key:
+            raise StorageRefusedError(f"{uri} names a bucket and no object: add a path")
+
+        def is_own() -> bool | None:
+            try:
+                return store.read(location.key) == data
+            except StorageMissingError:
+                return None
+
+        if (found := is_own()) is not None:
+            return found
+        if not store.create(location.key, data):  # also where the first answer was lost
+            return bool(is_own())
+        if not store.create(location.key, data):  # the store honours the condition
+            return True
+        time.sleep(_SETTLING_SECONDS)
+        return bool(is_own())
+
+
 def download(
     uri: str,
     directory: Path,
@@ -96,7 +159,7 @@ def download(
             key = location.prefix + thing.name
             if _is_same(store, thing, key, file):
                 return 0
-            with local.replacing(file) as partial:
+            with files.replacing(file) as partial:
                 store.fetch(key, partial, _for_file(on_progress, thing.name))
                 size = partial.stat().st_size
                 if size != thing.size or store.holds(thing, key, partial) is False:
@@ -114,6 +177,8 @@ def upload(
     uri: str,
     options: Options | None = None,
     last: Sequence[str] = (),
+    before_last: Callable[[], None] | None = None,
+    present: Iterable[Object] | None = None,
     on_progress: OnProgress | None = None,
 ) -> int:
     """Makes a URI hold every file of a directory; what it holds beside that stays.
@@ -126,6 +191,8 @@ def upload(
       uri: Where to.
       options: How to reach the store; by default as the environment says.
       last: Base names of files that are sent when all others are there.
+      before_last: Called when all others are there; an error that it raises ends the upload.
+      present: The objects below the URI, if the caller has listed them; by default they are listed.
       on_progress: Told of the bytes as they go.
 
     Returns:
@@ -136,11 +203,12 @@ def upload(
       StorageRefusedError: The directory is none, or holds nothing.
       OutputError: The URI is a plain path that cannot be written.
     """
-    files = list(local.walk(directory)) if directory.is_dir() else []
-    if not files:
+    sources = list(local.walk(directory)) if directory.is_dir() else []
+    if not sources:
         raise StorageRefusedError(f"{directory} holds no files: give the directory to send")
     with _opened(uri, options, directory) as (store, location):
-        there = {thing.name: thing for thing in _files(store, location)}
+        found = _files(store, location) if present is None else present
+        there = {thing.name: thing for thing in found}
 
         def put(file: Path) -> int:
             name = file.relative_to(directory).as_posix()
@@ -150,14 +218,19 @@ def upload(
             store.put(file, key, _for_file(on_progress, name))
             return file.stat().st_size
 
-        return sum(
-            _side_by_side(store, put, [f for f in files if (f.name in last) is is_last])
-            for is_last in (False, True)
-        )
+        sent = _side_by_side(store, put, [f for f in sources if f.name not in last])
+        if before_last:
+            before_last()
+        return sent + _side_by_side(store, put, [f for f in sources if f.name in last])
 
 
-def delete(uri: str, options: Options | None = None) -> int:
+def delete(uri: str, options: Options | None = None, first: Sequence[str] = ()) -> int:
     """Removes everything below a URI, markers of directories too.
+
+    Args:
+      uri: A directory.
+      options: How to reach the store; by default as the environment says.
+      first: Base names of objects that are removed before all others.
 
     Returns:
       How many objects were removed, markers not counted.
@@ -172,7 +245,10 @@ def delete(uri: str, options: Options | None = None) -> int:
             store.delete(location.prefix + thing.name)
             return int(_is_file(thing))
 
-        return _side_by_side(store, remove, found)
+        return sum(
+            _side_by_side(store, remove, [o for o in found if (_base(o) in first) is is_first])
+            for is_first in (True, False)
+        )
 
 
 def make_bucket(uri: str, options: Options | None = None, region: str = "") -> bool:
@@ -230,6 +306,10 @@ def _open(location: Location, options: Options) -> Store:
 
 def _files(store: Store, location: Location) -> list[Object]:
     return sorted(filter(_is_file, store.list(location.prefix)), key=lambda thing: thing.name)
+
+
+def _base(thing: Object) -> str:
+    return thing.name.rpartition("/")[2]
 
 
 def _is_file(thing: Object) -> bool:

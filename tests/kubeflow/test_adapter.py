@@ -271,35 +271,60 @@ def base_directory(asked):
     ]
 
 
-@pytest.mark.parametrize("base", ["gs://models/lite", "s3://models/lite", "minio://m/lite", ""])
-def test_a_pusher_to_a_store_pushes_beside_first(base, tmp_path):
+@pytest.mark.parametrize("base", ["gs://models/lite", "s3://models/lite", "minio://m/lite"])
+def test_a_pusher_to_a_store_pushes_into_the_artifact_first(base):
     asked = pushing(base)
 
-    assert adapter._Push.plan(asked, tmp_path / "push") is not None
-    assert base_directory(asked) == str(tmp_path / "push")
+    assert adapter._Push.plan(asked) is not None
+    assert base_directory(asked) == ""
 
 
-def test_a_pusher_to_a_mounted_path_writes_there_itself(tmp_path):
-    asked = pushing("/mnt/models/lite")
+@pytest.mark.parametrize("base", ["/mnt/models/lite", ""])
+def test_a_pusher_to_a_mounted_path_or_none_works_by_itself(base):
+    asked = pushing(base)
 
-    assert adapter._Push.plan(asked, tmp_path / "push") is None
-    assert base_directory(asked) == "/mnt/models/lite"
+    assert adapter._Push.plan(asked) is None
+    assert base_directory(asked) == base
+
+
+def pushed_model(directory, **metadata):
+    """The task's outputs as KFP gives them, and TFX's answer."""
+    artifact = {"artifacts": [{"uri": str(directory), "type": MODEL}]}
+    answer = {"artifacts": [{"metadata": metadata}]}
+    return {"outputs": {"artifacts": {"pushed_model": artifact}}}, {
+        "artifacts": {"pushed_model": answer}
+    }
 
 
 def test_a_model_that_was_not_blessed_goes_nowhere(tmp_path):
-    push = adapter._Push.plan(pushing("gs://models/lite"), tmp_path / "push")
-    pushed = {"uri": "s3://bucket/run/pushed_model"}
+    push = adapter._Push.plan(pushing("gs://models/lite"))
+    executor_input, answer = pushed_model(tmp_path, pushed=0)
 
-    moved = push.finish({"outputs": {"artifacts": {"pushed_model": {"artifacts": [pushed]}}}})
+    push.finish(executor_input, answer)
 
-    assert moved == {}
+    assert answer["artifacts"]["pushed_model"]["artifacts"] == [{"metadata": {"pushed": 0}}]
 
 
-def test_without_a_destination_the_artifact_is_the_place(tmp_path):
-    (tmp_path / "push" / "17").mkdir(parents=True)
-    push = adapter._Push.plan(pushing(""), tmp_path / "push")
-    pushed = {"uri": "s3://bucket/run/pushed_model"}
+def test_the_metadata_names_the_version_that_was_published(tmp_path, monkeypatch):
+    """The store chose another version than TFX, and both properties tell the same."""
+    published = []
 
-    moved = push.finish({"outputs": {"artifacts": {"pushed_model": {"artifacts": [pushed]}}}})
+    def take(directory, destination, pusher):
+        published.append((directory, destination, pusher))
+        return f"{destination}/18"
 
-    assert moved == {str(tmp_path / "push" / "17"): "s3://bucket/run/pushed_model"}
+    monkeypatch.setattr("kubeflow.adapter.publish.publish", take)
+    push = adapter._Push.plan(pushing("gs://models/lite"))
+    executor_input, answer = pushed_model(
+        tmp_path, pushed=1, pushed_version="17", pushed_destination=str(tmp_path)
+    )
+
+    push.finish(executor_input, answer)
+
+    assert published == [(tmp_path, "gs://models/lite", str(tmp_path))]
+    (artifact,) = answer["artifacts"]["pushed_model"]["artifacts"]
+    assert artifact["metadata"] == {
+        "pushed": 1,
+        "pushed_version": "18",
+        "pushed_destination": "gs://models/lite/18",
+    }

@@ -11,15 +11,17 @@ import yaml
 from click.testing import CliRunner
 
 from cli.main import main
-from kubeflow import bucket
+from kubeflow import bucket, storage
 from kubeflow.compiler import check
 from pipelines import settings
+from pipelines.errors import StorageError
 from tests.container.engine import Engine
 from tests.kubeflow import policies
 from tests.kubeflow.client.api_access import Bearer, anybody
 from tests.kubeflow.client.api_server import ApiServer
 from tests.kubeflow.conftest import COMMAND
 from tests.kubeflow.kustomize import MANIFESTS, OVERLAYS, Document, render
+from tests.kubeflow.storage import faults, servers
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 GOLDEN = Path(__file__).parent / "golden" / "legacy.yaml"
@@ -373,6 +375,34 @@ def test_the_bucket_is_made_with_the_secret_that_tasks_get(
     assert step["command"] == ["python", "-m", bucket.__name__]
     assert step["args"][0] == "/etc/tfx-mobile/settings.yaml"
     assert loaded.push_to
+
+
+@pytest.mark.parametrize("name", ["minio", "kind"])
+def test_models_go_into_the_one_bucket_that_kfp_brings(
+    rendered: dict[str, list[Document]],
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(one(rendered[name], "ConfigMap")["data"]["settings.yaml"])
+    loaded = settings.load(file).kubeflow
+    (tmp_path / "store" / "mlpipeline").mkdir(parents=True)
+    with (
+        servers.rclone(tmp_path / "store") as server,
+        faults.proxy(server.endpoint) as proxy,
+    ):
+        proxy.choose = faults.only_bucket("mlpipeline")
+        for variable, value in server.environment().items():
+            monkeypatch.setenv(variable, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.endpoint)
+        monkeypatch.setenv("TFX_MOBILE_STORAGE_RETRY_SECONDS", "1")
+
+        bucket.run(loaded)
+        storage.write_bytes(f"{loaded.push_to}/keras/1/saved_model.pb", b"model")
+        storage.make_bucket("minio://second")
+        with pytest.raises(StorageError, match="fails for minio://second/x"):
+            storage.write_bytes("minio://second/x", b"x")
 
 
 def test_the_image_has_what_the_jobs_call(

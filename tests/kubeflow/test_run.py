@@ -94,7 +94,11 @@ def test_both_branches_are_judged_blessed_and_pushed(first, bucket):
         pushed = tasks[f"pusher-{branch}"].artifacts["pushed_model"]
         assert pushed.metadata["pushed_destination"].startswith(bucket.uri(f"serving/{branch}/"))
         assert pushed.metadata["pushed"] == 1
-    served = [key.removeprefix("serving/") for key in bucket.keys("serving/")]
+        version = pushed.metadata["pushed_version"]
+        assert pushed.metadata["pushed_destination"].endswith(f"/{version}")
+    served = [
+        key.removeprefix("serving/") for key in bucket.keys("serving/") if "/.pushes/" not in key
+    ]
     assert {name.split("/")[0] for name in served} == {"keras", "lite"}
     assert any(name.startswith("keras/") and name.endswith("/saved_model.pb") for name in served)
     assert [name.split("/")[2:] for name in served if name.startswith("lite/")] == [["tflite"]]

@@ -82,7 +82,8 @@ def test_every_way_of_ending(tmp_path):
     assert last.report["branches"]["lite"]["pushed_uri"]
     # Nothing that a killed run left is taken for a model.
     for branch in ("keras", "lite"):
-        assert [path.name.isdigit() for path in (output / "serving" / branch).iterdir()] == [True]
+        shown = [path.name for path in (output / "serving" / branch).glob("[!.]*")]
+        assert [name.isdigit() for name in shown] == [True]
 
 
 def test_two_runs_in_one_directory(tmp_path):

@@ -65,7 +65,10 @@ LIGHT = [
     *[name for name in NAMES if name.startswith("kubeflow/") and name not in HEAVY],
     *[
         f"pipelines/{name}.py"
-        for name in ("diagnosis", "errors", "local/events", "local/supervisor", "settings", "stack")
+        for name in (
+            *("diagnosis", "errors", "local/events", "local/supervisor", "pushing/records"),
+            *("settings", "stack"),
+        )
     ],
 ]
 """What `--help`, the person's side of a run, and the adapter before its executor load."""

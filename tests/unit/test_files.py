@@ -1,8 +1,10 @@
 """Atomic writes: whole or not at all, and only files are replaced."""
 
+import errno
 import os
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -29,6 +31,25 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path, name):
 
     assert sorted(os.listdir(tmp_path)) == ["directory", "file"]
     assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_one_of_several_writers_creates_a_file(tmp_path, monkeypatch, links):
+    if not links:  # as on SMB and FUSE
+
+        def refuse(*arguments):
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+    file = tmp_path / "a" / "claim"
+    contents = [f"writer {number}".encode() for number in range(8)]
+
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(lambda data: files.create_bytes(file, data), contents))
+
+    assert sum(created) == 1
+    assert file.read_bytes() == contents[created.index(True)]
+    assert os.listdir(file.parent) == ["claim"]
 
 
 def test_a_link_stays_a_link_and_its_file_is_replaced(tmp_path):

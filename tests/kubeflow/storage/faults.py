@@ -27,9 +27,24 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """Answer this status without asking the store."""
+    """Answer this status without asking the store.
+
+    Attributes:
+      code: The status.
+      after: Answer only when this event is set.
+      error: The code and message of S3's error document; empty: no content.
+    """
 
     code: int
+    after: threading.Event | None = None
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Hang:
+    """Take the request and answer nothing until the event is set, then reset the connection."""
+
+    until: threading.Event
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +69,14 @@ class FlipResponse:
     """Change the last byte of what the store answers."""
 
 
-Fault = Status | CutRequest | CutResponse | FlipRequest | FlipResponse
+@dataclasses.dataclass(frozen=True)
+class LoseAnswer:
+    """Let the store do what was asked, call `then`, and reset the connection without an answer."""
+
+    then: Callable[[], object]
+
+
+Fault = Status | Hang | CutRequest | CutResponse | FlipRequest | FlipResponse | LoseAnswer
 Choose = Callable[[Request], Fault | None]
 
 
@@ -107,9 +129,14 @@ class Proxy:
             body = start + stream.read(size - len(start))
             if len(body) < size:  # the client is gone, and the store would wait for the rest
                 return
+            if isinstance(fault, Hang):
+                fault.until.wait(_SECONDS)
+                _reset(client)
+                return
             if isinstance(fault, Status):
-                line = f"HTTP/1.1 {fault.code} Fault\r\nContent-Length: 0\r\nConnection: close"
-                client.sendall(f"{line}\r\n\r\n".encode())
+                if fault.after:
+                    fault.after.wait(_SECONDS)
+                client.sendall(_status(fault))
                 return
             if isinstance(fault, FlipRequest) and body:
                 body = body[:-1] + bytes([body[-1] ^ 1])
@@ -127,6 +154,12 @@ class Proxy:
         with socket.create_connection(self._upstream, timeout=_SECONDS) as server:
             server.sendall(b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n" + body)
             sent, held = 0, b""
+            if isinstance(fault, LoseAnswer):
+                while server.recv(1 << 16):
+                    pass
+                fault.then()
+                _reset(client)
+                return
             while block := server.recv(1 << 16):
                 if isinstance(fault, CutResponse) and sent + len(block) > fault.after:
                     client.sendall(block[: fault.after - sent])
@@ -151,6 +184,18 @@ def proxy(upstream: str) -> Iterator[Proxy]:
         running.stop()
 
 
+def only_bucket(bucket: str) -> Choose:
+    """Other buckets can be made and not written to, as in the SeaweedFS of KFP 2.15 to 2.17."""
+
+    def choose(request: Request) -> Fault | None:
+        named, _, key = request.path.split("?")[0].strip("/").partition("/")
+        if request.method == "PUT" and key and named != bucket:
+            return Status(500, error="InternalError: Not enough data nodes found")
+        return None
+
+    return choose
+
+
 def _head(stream: object) -> bytes:
     head = b""
     while not head.endswith(b"\r\n\r\n"):
@@ -159,6 +204,14 @@ def _head(stream: object) -> bytes:
             raise EOFError
         head += line
     return head
+
+
+def _status(fault: Status) -> bytes:
+    code, _, message = fault.error.partition(": ")
+    document = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    content = document.encode() if fault.error else b""
+    head = f"HTTP/1.1 {fault.code} Fault\r\nContent-Length: {len(content)}\r\nConnection: close"
+    return f"{head}\r\n\r\n".encode() + content
 
 
 def _reset(client: socket.socket) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -180,6 +181,85 @@ def test_a_failed_upload_leaves_no_parts(place: Place, proxy: faults.Proxy, tmp_
     assert storage.list_objects(place.uri, place.options) == []
 
 
+def refused_while_another_hangs(end: threading.Event) -> faults.Choose:
+    """The PUT of `refused` fails while that of `hangs` is in flight until the event."""
+    in_flight = threading.Event()
+
+    def choose(request: faults.Request) -> faults.Fault | None:
+        if request.method == "PUT" and "/hangs" in request.path:
+            in_flight.set()
+            return faults.Hang(end)
+        if request.method == "PUT" and "/refused" in request.path:
+            return faults.Status(403, after=in_flight, error="AccessDenied: no")
+        return None
+
+    return choose
+
+
+@stores(*S3)
+@pytest.mark.parametrize("size", [1000, 9 * MEBIBYTE])
+def test_a_refused_file_while_another_is_in_flight(
+    place: Place, proxy: faults.Proxy, tmp_path: Path, size: int
+) -> None:
+    (tmp_path / "hangs").write_bytes(os.urandom(size))
+    (tmp_path / "refused").write_bytes(os.urandom(size))
+    end = threading.Event()
+    proxy.choose = refused_while_another_hangs(end)
+    options = dataclasses.replace(place.through(proxy, retry_seconds=60), timeout_seconds=1)
+    try:
+        with pytest.raises(StorageError) as caught:
+            storage.upload(tmp_path, place.uri, options)
+    finally:
+        end.set()
+    sentence(caught, f"access to {place.uri}/refused", "is denied")
+    # The cancelled request was not sent again after its time-out.
+    hung = [r.path for r in proxy.requests if r.method == "PUT" and "/hangs" in r.path]
+    assert len(hung) == len(set(hung))
+
+
+UPLOAD = (
+    "import sys; from pathlib import Path; from kubeflow import storage; "
+    "storage.upload(Path(sys.argv[1]), sys.argv[2])"
+)
+
+
+@stores(*REMOTE)
+def test_ctrl_c_in_an_upload(place: Place, proxy: faults.Proxy, tmp_path: Path) -> None:
+    """The process ends as by Ctrl-C, without a word of the libraries'."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(os.urandom(1000))
+    in_flight, end = threading.Event(), threading.Event()
+
+    def choose(request: faults.Request) -> faults.Fault | None:
+        if request.method == "PUT" or "uploadType=" in request.path:
+            in_flight.set()
+            return faults.Hang(end)
+        return None
+
+    proxy.choose = choose
+    field = "STORAGE_EMULATOR_HOST" if place.kind == "gcs" else "AWS_ENDPOINT_URL_S3"
+    process = subprocess.Popen(
+        [sys.executable, "-c", UPLOAD, str(tmp_path), place.uri],
+        cwd=ROOT,
+        env={**os.environ, **place.environment, field: proxy.endpoint},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert in_flight.wait(60)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)  # the cancel is under way when the store's end of the connection goes
+        end.set()
+        said = process.communicate(timeout=120)[1]
+    finally:
+        end.set()
+        process.kill()
+    assert process.returncode == -signal.SIGINT
+    assert said.splitlines()[-1] == "KeyboardInterrupt"
+    assert "TypeError" not in said
+    assert storage.list_objects(place.uri, place.options) == []
+
+
 def unfinished(place: Place) -> list[str]:
     """Ids of uploads whose parts are there and whose object is not."""
     client = boto3.client("s3", endpoint_url=place.endpoint, region_name="us-east-1")
@@ -204,13 +284,9 @@ def test_killed_in_the_middle(place: Place, proxy: faults.Proxy, tmp_path: Path)
         return None
 
     proxy.choose = choose
-    code = (
-        "import sys; from pathlib import Path; from kubeflow import storage; "
-        "storage.upload(Path(sys.argv[1]), sys.argv[2])"
-    )
     field = "STORAGE_EMULATOR_HOST" if place.kind == "gcs" else "AWS_ENDPOINT_URL_S3"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path), place.uri],
+        [sys.executable, "-c", UPLOAD, str(tmp_path), place.uri],
         cwd=ROOT,
         env={**os.environ, **place.environment, field: proxy.endpoint},
     )

@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import boto3
 import pytest
 
 from kubeflow import storage
-from kubeflow.storage import Options
+from kubeflow.storage import Options, transfer, uris
 from pipelines.errors import StorageMissingError, StorageRefusedError
 from tests.kubeflow.storage import faults, servers
 from tests.kubeflow.storage.places import ALL, BUCKET, REMOTE, Place, stores
@@ -120,6 +121,134 @@ def test_bytes(place: Place) -> None:
         assert storage.read_bytes(uri, place.options) == data
     assert storage.delete(place.uri, place.options) == 1
     assert storage.delete(place.uri, place.options) == 0
+
+
+@stores(*ALL)
+def test_one_of_several_creates_the_object(place: Place) -> None:
+    uri = f"{place.uri}/deep/claim"
+    callers = [f"caller {number}".encode() for number in range(4)]
+    with ThreadPoolExecutor(len(callers)) as pool:
+        created = list(
+            pool.map(lambda data: storage.create_bytes(uri, data, place.options), callers)
+        )
+    assert sum(created) == 1
+    assert storage.read_bytes(uri, place.options) == callers[created.index(True)]
+    assert not storage.create_bytes(uri, b"a latecomer", place.options)
+    assert [o.name for o in storage.list_objects(place.uri, place.options)] == ["deep/claim"]
+
+
+HONOUR_CONDITIONS = {"local": True, "rclone": False, "minio": True, "gcs": False}
+"""As docs/storage.md says; gcs is the emulator, and Google's own store does."""
+
+
+@stores(*ALL)
+def test_which_stores_honour_a_conditional_create(place: Place) -> None:
+    location = uris.parse(f"{place.uri}/claim")
+    store = transfer._open(location, place.options)
+    assert store.create(location.key, b"first")
+    assert store.create(location.key, b"second") == (not HONOUR_CONDITIONS[place.kind])
+    store.close(cancel=False)
+
+
+@stores("minio")
+@pytest.mark.parametrize(
+    ("fault", "times"),
+    [
+        (faults.CutResponse(0), 1),  # created, and the answer was lost
+        (faults.Status(503), 1),
+        (faults.Status(409, error="ConditionalRequestConflict: again"), 2),
+    ],
+)
+def test_a_create_that_is_repeated(
+    place: Place, proxy: faults.Proxy, fault: faults.Fault, times: int
+) -> None:
+    left = [times]
+
+    def choose(request: faults.Request) -> faults.Fault | None:
+        if request.method == "PUT" and left[0]:
+            left[0] -= 1
+            return fault
+        return None
+
+    proxy.choose = choose
+    assert storage.create_bytes(f"{place.uri}/claim", b"mine", place.through(proxy))
+    assert left == [0]
+    assert storage.read_bytes(f"{place.uri}/claim", place.options) == b"mine"
+    assert not storage.create_bytes(f"{place.uri}/claim", b"another", place.options)
+
+
+@stores("minio")
+def test_a_store_that_knows_no_conditions(place: Place, proxy: faults.Proxy) -> None:
+    """It answers 501 to each conditional PUT, and takes the plain one after it."""
+    puts = []
+
+    def choose(request: faults.Request) -> faults.Fault | None:
+        if request.method != "PUT":
+            return None
+        puts.append(request)
+        unknown = faults.Status(501, error="NotImplemented: a header you provided")
+        return unknown if len(puts) % 2 else None
+
+    proxy.choose = choose
+    assert storage.create_bytes(f"{place.uri}/claim", b"mine", place.through(proxy))
+    assert len(puts) == 4
+    assert storage.read_bytes(f"{place.uri}/claim", place.options) == b"mine"
+
+
+@stores("minio")
+def test_a_create_that_is_refused(place: Place, proxy: faults.Proxy) -> None:
+    proxy.choose = lambda request: (
+        faults.Status(403, error="AccessDenied: no") if request.method == "PUT" else None
+    )
+    with pytest.raises(StorageRefusedError, match="is denied"):
+        storage.create_bytes(f"{place.uri}/claim", b"mine", place.through(proxy))
+
+
+@stores(*ALL)
+def test_objects_that_vanish_are_left_out(place: Place) -> None:
+    storage.write_bytes(f"{place.uri}/a/x", b"x", place.options)
+    found = storage.read_objects(place.uri, ["a/x", "a/gone"], place.options)
+    assert found == {"a/x": b"x"}
+
+
+@stores(*REMOTE)
+def test_the_first_files_are_removed_first(
+    place: Place, proxy: faults.Proxy, tmp_path: Path
+) -> None:
+    storage.upload(filled(tmp_path / "source"), place.uri, place.options)
+    through = place.through(proxy)
+    assert storage.delete(place.uri, through, first=["manifest.json"]) == len(CONTENT)
+    removed = [r.path.split("?")[0] for r in proxy.requests if r.method == "DELETE"]
+    assert removed[0].endswith("manifest.json")
+    assert storage.list_objects(place.uri, place.options) == []
+
+
+@stores(*REMOTE)
+def test_a_known_listing_is_not_asked_for_again(
+    place: Place, proxy: faults.Proxy, tmp_path: Path
+) -> None:
+    source = filled(tmp_path / "source")
+    options = place.through(proxy)
+    sent = storage.upload(source, place.uri, options, present=())
+    present = storage.list_objects(place.uri, place.options)
+    assert sent == sum(map(len, CONTENT.values()))
+    assert storage.upload(source, place.uri, options, present=present) == 0
+    assert not [r for r in proxy.requests if r.method == "GET" and "prefix=" in r.path]
+
+
+@stores(*ALL)
+def test_an_error_before_the_last_file_ends_the_upload(place: Place, tmp_path: Path) -> None:
+    source = filled(tmp_path / "source")
+
+    def before_last() -> None:
+        raise ValueError("the caller's own")
+
+    with pytest.raises(ValueError, match="the caller's own"):
+        storage.upload(
+            source, place.uri, place.options, last=["manifest.json"], before_last=before_last
+        )
+    names = [o.name for o in storage.list_objects(place.uri, place.options)]
+    assert names == sorted(CONTENT.keys() - {"manifest.json"})
 
 
 @stores(*ALL)
