@@ -103,10 +103,8 @@ def show_comparison(run: Run, options: "Options", console: Console) -> None:
         try:
             report = results.of_run(run, options)
         except (StorageError, UsageError) as error:
-            # The same command would start another run.
-            reason = str(error).replace("run the same command again", "try again")
             raise type(error)(
-                f"the run {run.run_id} succeeded, but its report cannot be read: {reason}; "
+                f"the run {run.run_id} succeeded, but its report cannot be read: {error}; "
                 f"then {again} shows it"
             ) from error
     console.print()

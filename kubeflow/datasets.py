@@ -136,7 +136,7 @@ def push(
         # Until the pointer names it, a prune may remove it.
         if _is_finished(remote, options):
             return sent
-    raise StorageError(f"another process removes {remote.uri}: run the same command again")
+    raise StorageError(f"another process removes {remote.uri}: try again")
 
 
 def list_entries(root: str, options: storage.Options | None = None) -> list[Entry]:

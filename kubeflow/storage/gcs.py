@@ -164,8 +164,7 @@ class GcsStore:
         match error:
             case google.resumable_media.DataCorruption():
                 return StorageError(
-                    f"{name} was damaged between here and {self._address}: run the same command "
-                    "again"
+                    f"{name} was damaged between here and {self._address}: try again"
                 )
             case google.auth.exceptions.TransportError() if _certificate(error):
                 return self._untrusted()
@@ -189,9 +188,7 @@ class GcsStore:
                     "check its name and the endpoint"
                 )
             case google.api_core.exceptions.GoogleAPICallError() if _is_damage(error):
-                return StorageError(
-                    f"{name} was damaged on its way to {self._address}: run the same command again"
-                )
+                return StorageError(f"{name} was damaged on its way to {self._address}: try again")
             case google.api_core.exceptions.GoogleAPICallError(code=code) if code and (
                 code >= 500 or code == 429
             ):
@@ -206,8 +203,7 @@ class GcsStore:
                 return self._untrusted()
         return StorageError(
             f"{self._address} cannot be reached for {name} or breaks off "
-            f"({type(error).__name__}): check the endpoint and the network, then run the same "
-            "command again"
+            f"({type(error).__name__}): check the endpoint and the network, then try again"
         )
 
     def _bucket_is_missing(self) -> bool:

@@ -150,7 +150,7 @@ class S3Store:
             self.delete(key)
             raise StorageError(
                 f"{self._name(key)} arrived with another content than {file} has and was removed: "
-                "run the same command again"
+                "try again"
             )
 
     def delete(self, key: str) -> None:
@@ -257,8 +257,7 @@ class S3Store:
         ) as error:
             raise StorageError(
                 f"{self._address} cannot be reached for {self._name(key)} or breaks off "
-                f"({_reason(error)}): check the endpoint and the network, then run the same "
-                "command again"
+                f"({_reason(error)}): check the endpoint and the network, then try again"
             ) from error
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
             raise StorageError(f"{self._name(key)} cannot be used: {_line(error)}") from error
@@ -292,9 +291,7 @@ class S3Store:
                 f"the bucket {self._bucket} is in another region: give --region or set AWS_REGION"
             )
         if code in _DAMAGED:
-            return StorageError(
-                f"{name} was damaged on its way to {self._address}: run the same command again"
-            )
+            return StorageError(f"{name} was damaged on its way to {self._address}: try again")
         if status >= 500 or status == 429:
             return StorageError(
                 f"{self._address} still fails for {name} after several tries ({code or status}): "

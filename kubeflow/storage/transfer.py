@@ -165,7 +165,7 @@ def download(
                 if size != thing.size or store.holds(thing, key, partial) is False:
                     raise StorageError(
                         f"{uris.Location(location.scheme, location.bucket, key)} arrived with "
-                        "another content than the store has: run the same command again"
+                        "another content than the store has: try again"
                     )
             return size
 

@@ -150,7 +150,7 @@ def test_a_damaged_download_is_noticed(place: Place, proxy: faults.Proxy, tmp_pa
     with pytest.raises(StorageError, match=r"another content|damaged") as caught:
         storage.download(place.uri, tmp_path, place.through(proxy))
     assert caught.value.exit_code == 1
-    sentence(caught, f"{place.uri}/x", "run the same command again")
+    sentence(caught, f"{place.uri}/x", "try again")
     assert os.listdir(tmp_path) == []
 
 
@@ -166,7 +166,7 @@ def test_a_damaged_upload_is_noticed(
     proxy.choose = only("PUT", faults.FlipRequest(), -1)
     with pytest.raises(StorageError, match=r"another content|damaged") as caught:
         storage.upload(tmp_path, place.uri, place.through(proxy, retry_seconds=1))
-    sentence(caught, f"{place.uri}/x", "run the same command again")
+    sentence(caught, f"{place.uri}/x", "try again")
     assert storage.list_objects(place.uri, place.options) == []
 
 
