@@ -93,6 +93,8 @@ class Api:
             token = page.next_page_token or ""
             if not token:
                 return
+            # The token holds both; KFP refuses a list of values beside it (`Options.Matches`).
+            arguments = {k: v for k, v in arguments.items() if k not in ("filter", "sort_by")}
 
     def link(self, path: str) -> str:
         """Address of a page of the UI; empty where the UI's own is unknown."""

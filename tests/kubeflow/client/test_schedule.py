@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from kubeflow.client import connection, pipelines
-from kubeflow.schedules import apply, plan
+from kubeflow.schedules import apply
 from kubeflow.schedules import server as schedules_server
 from kubeflow.schedules.file import Schedule
+from kubeflow.schedules.target import resolve
 from pipelines import settings
 from tests.kubeflow.client.api_faults import KillAt, dropped, unavailable
 from tests.kubeflow.client.api_life import RUNNING
@@ -35,6 +36,11 @@ def schedules(directory: Path, *lines: str) -> Path:
     file = directory / "schedules.yaml"
     file.write_text("\n  - ".join(["schedules:", *lines]) + "\n" if lines else "schedules: []\n")
     return file
+
+
+@pytest.fixture(autouse=True)
+def _clock(server: ApiServer) -> None:
+    server.now = datetime.datetime.now(UTC)
 
 
 @pytest.fixture
@@ -271,14 +277,15 @@ def test_replaced_not_at_the_time_at_which_it_fires(server: ApiServer, person, u
     api = connection.connect(settings.load(flags={"cluster.host": server.url}).cluster)
     soon = datetime.datetime.now(UTC) + datetime.timedelta(seconds=20)
     version = pipelines.find(api, "mnist")
+    experiment_id = schedules_server.find_experiment(api, "Default")
 
-    def wanted(steps: int):
+    def target(steps: int):
         schedule = Schedule(
             name="nightly",
             cron=f"{soon.second} {soon.minute} {soon.hour} * * *",
             parameters={"train_steps": steps},
         )
-        return schedules_server.wanted(schedule, version, settings.load())
+        return resolve(schedule, version, settings.load(), experiment_id)
 
     told: list[Any] = []
     slept: list[float] = []
@@ -290,12 +297,12 @@ def test_replaced_not_at_the_time_at_which_it_fires(server: ApiServer, person, u
         slept.append(seconds)
         raise Awake
 
-    schedules_server.create(api, wanted(1), enabled=True)
-    existing = schedules_server.existing(api, wanted(1).pipeline_id)
-    planned = plan.plan([wanted(2)], existing, prune=False)
+    created = schedules_server.create(api, target(1), experiment_id)
+    schedules_server.enable(api, created)
+    planned = apply.make_plan(api, version.pipeline_id, [target(2)], prune=False)
     before = len(server.changes())
     with pytest.raises(Awake):
-        apply.apply(api, planned, told.append, sleep)
+        apply.execute(api, planned, told.append, sleep)
 
     (waiting,) = told
     assert waiting == apply.Waiting("nightly", slept[0])
@@ -321,7 +328,7 @@ def test_pause_and_resume(person: Person, server: ApiServer, applied: Path) -> N
     said = person.says(f"schedule diff --file {applied}").stdout
     assert said.startswith("~ nightly: resume\n")
 
-    # The server's clock is in the past, so that times have gone by.
+    there(server)[0].created_at = "2026-01-01T00:00:00Z"  # since then times have gone by
     said = person.says("schedule resume nightly").stdout
     assert said == "nightly is enabled, and fires at once for the time that it missed\n"
     assert there(server)[0].mode == "ENABLE"
@@ -376,7 +383,7 @@ def test_list(person: Person, server: ApiServer, applied: Path) -> None:
         CRON,
         f"{FAR:%Y-%m-%d %H:%M}:00",
         "latest",
-        "a file",
+        "from a file",
     ]
 
 
