@@ -186,17 +186,18 @@ def _change(
         kind: Kind = "replace" if found else "create"
         steps: list[Step] = [*_removals(current, history), Create(target, firing)]
         return Change(name, kind, steps, shown, firing)
-    others = [run for run in found if run is not kept]
-    pauses, deletes = _pauses(others), _deletes(others, history)
+    surplus = [run for run in current if run is not kept]
+    pauses = _pauses([*surplus, *old])
     switch: list[Step] = []
     if kept.enabled != is_enabled:
         if kept.recurring_run_id in history.switched:
             return Change(name, "overtaken")
         switch = [Enable(kept) if is_enabled else Pause(kept)]
-    steps = [*pauses, *switch, *deletes]
+    # Another apply may be about to enable the surplus, which it cannot once that is deleted.
+    steps = [*pauses, *_deletes(surplus, history), *switch, *_deletes(old, history)]
     if not steps:
         return Change(name, "same")
-    kind = "replace" if deletes or pauses else "resume" if is_enabled else "pause"
+    kind = "replace" if surplus or old else "resume" if is_enabled else "pause"
     return Change(name, kind, steps, shown, firing if is_enabled else None, kept)
 
 

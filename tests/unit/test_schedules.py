@@ -264,11 +264,11 @@ def test_of_several_with_the_same_content_the_oldest_stays() -> None:
     assert steps(NEW, two, one) == [Pause(two), Delete(two)]
 
     one, two = made(NEW, enabled=False), made(NEW, enabled=False, number=2)
-    assert steps(NEW, one, two) == [Enable(one), Delete(two)]
+    assert steps(NEW, one, two) == [Delete(two), Enable(one)]
 
     # In the same second the ID decides.
     two = dataclasses.replace(two, created=one.created, recurring_run_id="id-0")
-    assert steps(NEW, one, two) == [Enable(two), Delete(one)]
+    assert steps(NEW, one, two) == [Delete(one), Enable(two)]
 
 
 def test_the_oldest_goes_where_a_younger_one_fired_for_what_it_missed() -> None:
