@@ -758,19 +758,16 @@ def delete_version(client: kfp.Client, run: Any) -> None:
     client.delete_pipeline_version(reference.pipeline_id, reference.pipeline_version_id)
 
 
-def test_a_shared_pipeline_is_deleted_by_who_may_do_so_in_the_namespace_of_kfp(
-    package: str,
-) -> None:
-    for release, status in (("2.5", None), ("2.17", 403)):
+def test_who_may_delete_in_a_shared_pipeline(package: str) -> None:
+    """Newer releases ask for the right in the namespace of KFP itself."""
+    for release, is_refused in (("2.5", False), ("2.17", True)):
         with ApiServer(release=release, namespaces=["team"], access=lambda _: "ada") as server:
             client = kfp.Client(host=server.url, namespace="team")
             pipeline = client.upload_pipeline(package, "mnist")
             (version,) = client.list_pipeline_versions(pipeline.pipeline_id).pipeline_versions
-            try:
+            refused = pytest.raises(ApiException, match="not authorized")
+            with refused if is_refused else contextlib.nullcontext():
                 client.delete_pipeline_version(pipeline.pipeline_id, version.pipeline_version_id)
-                assert status is None
-            except ApiException as error:
-                assert error.status == status
 
 
 def test_nobody_says_who_asks() -> None:
