@@ -139,7 +139,6 @@ class _Work:
         Returns:
           Names that another apply has overtaken.
         """
-        names = [target.name for target in targets]
         if any(change.kind != "create" for change in changes):
             changes = self._plan(targets)  # earlier batches may have waited for minutes
         for _ in range(_ROUNDS):
@@ -149,9 +148,10 @@ class _Work:
                 if not self._wait_for_quiet(target, change.replaced):
                     self.take(change)
             changes = self._plan(targets)
+        names = ", ".join(change.name for change in changes if change.steps)
         raise ClusterError(
-            f"something keeps changing the recurring runs of {', '.join(names)}: apply again when "
-            "no other schedule apply runs"
+            f"something keeps changing the recurring runs of {names}: apply again when no other "
+            "schedule apply runs"
         )
 
     def take(self, change: Change) -> None:

@@ -171,6 +171,26 @@ def test_ended_between_any_two_requests(server, person, applied, number, is_done
     assert "unchanged" in person.says(f"schedule apply --file {applied}").stdout
 
 
+@pytest.mark.parametrize("number", range(1, 7))
+@pytest.mark.parametrize("is_done", [False, True])
+def test_the_first_time_ended_between_any_two_requests(
+    server, person, uploaded, tmp_path, number, is_done
+) -> None:
+    """Several are created before any is enabled."""
+    file = schedules(tmp_path, *(f"{{name: {name}, cron: {CRON}}}" for name in "abc"))
+    killed = KillAt(number, is_done=is_done)
+    server.faults.append(killed)
+    person.says(f"schedule apply --file {file}", code=1)
+    assert killed.was_reached
+    server.faults.clear()
+
+    person.says(f"schedule apply --file {file}")
+
+    assert [(one.display_name, one.mode) for one in there(server)] == [
+        (name, "ENABLE") for name in "abc"
+    ]
+
+
 def test_killed_in_the_middle(server, person, applied) -> None:
     """As the system does it, to a process of its own."""
     applied.write_text(applied.read_text().replace(CRON, LATER))

@@ -49,7 +49,9 @@ class Both:
         self.turns = Turns(server)
         self._before = copy.deepcopy(server.store)
 
-    def apply(self, files: dict[str, Path], order: Sequence[str]) -> dict[str, Said]:
+    def apply(
+        self, files: dict[str, Path], order: Sequence[str], killed: str = ""
+    ) -> dict[str, Said]:
         """Applies a file in each, after the server is as it was."""
         store = self._server.store
         store.recurring_runs.clear()
@@ -60,7 +62,7 @@ class Both:
             name: ["schedule", "apply", "--file", str(files[name]), "--host", hosts[name]]
             for name in files
         }
-        return self.turns.run(self._clients, commands, order)
+        return self.turns.run(self._clients, commands, order, killed)
 
     def crons(self) -> list[tuple[str, str]]:
         """What there is afterwards."""
@@ -137,3 +139,19 @@ def check_two_files(
         loser = said["b" if winner == "a" else "a"]
         # It was overtaken, or had ended before.
         assert loser.code == 0 or "another schedule apply changed nightly" in loser.output
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_one_is_killed(server: ApiServer, tmp_path: Path, number: int) -> None:
+    """Before any of its requests; the other one does what both were to do."""
+    at(server).says(f"schedule apply --file {schedules(tmp_path, 'o')}")
+    clients = {name: Client() for name in "ab"}
+    both = Both(server, clients)
+    file = schedules(tmp_path, "a")
+
+    said = both.apply({"a": file, "b": file}, ["b", *"a" * number], killed="a")
+
+    assert (said["a"].code, said["b"].code) in ((-9, 0), (0, 0)), said
+    assert both.crons() == [(CRONS["a"], "ENABLE")]
+    assert both.turns.most_enabled == 1
+    clients["b"].close()

@@ -5,18 +5,29 @@ server until it is its client's turn, so that an order of turns is an interleavi
 """
 
 import dataclasses
-import multiprocessing
+import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from multiprocessing.connection import Connection
+from pathlib import Path
 
-from click.testing import CliRunner
 from werkzeug.wrappers import Request
 
-from cli.main import main
 from tests.kubeflow.client.api_server import ApiServer
 
 _PATIENCE = 60  # seconds, after which a test gives up
+
+
+_ROOT = Path(__file__).parents[3]
+_PROGRAM = """
+import json, sys
+from click.testing import CliRunner
+from cli.main import main
+for line in sys.stdin:
+    result = CliRunner().invoke(main, json.loads(line))
+    print(json.dumps([result.exit_code, result.output]), flush=True)
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,22 +43,35 @@ class Client:
 
     def __init__(self) -> None:
         """Starts it."""
-        context = multiprocessing.get_context("spawn")
-        self._connection, there = context.Pipe()
-        self._process = context.Process(target=_run, args=(there,), daemon=True)
-        self._process.start()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM],
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def call(self, arguments: Sequence[str]) -> Said:
         """Runs a command to its end."""
-        self._connection.send(list(arguments))
-        assert self._connection.poll(_PATIENCE), "it does not end"
-        said: Said = self._connection.recv()
-        return said
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(list(arguments)) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        return Said(*json.loads(line)) if line else Said(self._process.wait(), "")
+
+    def kill(self) -> None:
+        """Kills it in the middle of a command."""
+        self._process.kill()
+        self._process.wait()
 
     def close(self) -> None:
         """Ends it."""
-        self._connection.send(None)
-        self._process.join(_PATIENCE)
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.close()
+        self._process.wait(_PATIENCE)
+        self._process.stdout.close()
 
 
 class Turns:
@@ -63,6 +87,7 @@ class Turns:
         self._waiting: set[str] = set()
         self._alive: set[str] = set()
         self._granted = ""
+        self._killed: set[str] = set()
         self.most_enabled = 0
         server.turns = self._wait
 
@@ -71,6 +96,7 @@ class Turns:
         clients: Mapping[str, Client],
         commands: Mapping[str, Sequence[str]],
         order: Iterable[str],
+        killed: str = "",
     ) -> dict[str, Said]:
         """Runs a command in each client, and what they said.
 
@@ -78,9 +104,11 @@ class Turns:
           clients: By the names that `name_of` gives them.
           commands: One for each.
           order: Whose request comes next; when it ends, or its client has ended, any.
+          killed: Who is killed instead of another turn when the order has ended.
         """
         said: dict[str, Said] = {}
         self.most_enabled = 0
+        self._killed.clear()
 
         def call(name: str) -> None:
             said[name] = clients[name].call(commands[name])
@@ -100,6 +128,13 @@ class Turns:
                 if not self._alive:
                     break
                 name = next(following, "")
+                if not name and killed in self._alive:
+                    self._killed.add(killed)
+                    clients[killed].kill()
+                    self._waiting.discard(killed)
+                    self._alive.discard(killed)
+                    self._condition.notify_all()
+                    continue
                 self._granted = name if name in self._alive else min(self._alive)
                 self._waiting.discard(self._granted)
                 self._condition.notify_all()
@@ -119,17 +154,12 @@ class Turns:
         with self._condition:
             self._waiting.add(name)
             self._condition.notify_all()
-            granted = self._condition.wait_for(lambda: self._granted == name, _PATIENCE)
-            assert granted, f"{name} waits for its turn in vain"
+            self._condition.wait_for(lambda: name in (self._granted, *self._killed), _PATIENCE)
+            if self._granted != name:
+                raise ConnectionAbortedError
             self._granted = ""
 
 
 def name_of(request: Request) -> str:
     """Which client it is: they call the server by different names."""
     return "b" if request.host.startswith("localhost") else "a"
-
-
-def _run(connection: Connection) -> None:
-    while (arguments := connection.recv()) is not None:
-        result = CliRunner().invoke(main, arguments)
-        connection.send(Said(result.exit_code, result.output))
