@@ -156,19 +156,22 @@ class _Work:
 
     def take(self, change: Change) -> None:
         """Take the steps of one change, unless another client deletes what they enable."""
+        history = self.history
         for step in change.steps:
             match step:
                 case Create(target, replaced):
                     self._create(target, replaced)
                 case Pause(run):
                     server.pause(self.api, run.recurring_run_id)
+                    ids = history.switched if run is change.kept else history.paused
+                    ids.add(run.recurring_run_id)
                 case Enable(run):
                     if not server.enable(self.api, run.recurring_run_id):
                         return
+                    history.switched.add(run.recurring_run_id)
+                    history.paused.discard(run.recurring_run_id)
                 case Delete(run):
                     self._delete(change.name, run)
-            if isinstance(step, Enable | Pause) and step.run is change.kept:
-                self.history.switched.add(step.run.recurring_run_id)
 
     def _create(self, target: Target, replaced: RecurringRun | None) -> None:
         history = self.history

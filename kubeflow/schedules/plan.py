@@ -90,12 +90,14 @@ class History:
       known: IDs of the recurring runs that it began with; None before that.
       created: When it created recurring runs, by this machine's clock, by ID.
       switched: IDs of those that stay which it enabled or paused.
+      paused: IDs of those that it paused to replace them.
       kept: IDs that it left, paused, because they have active runs.
     """
 
     known: frozenset[str] | None = None
     created: dict[str, datetime.datetime] = dataclasses.field(default_factory=dict)
     switched: set[str] = dataclasses.field(default_factory=set)
+    paused: set[str] = dataclasses.field(default_factory=set)
     kept: set[str] = dataclasses.field(default_factory=set)
 
 
@@ -176,9 +178,11 @@ def _change(
     differences = {run.recurring_run_id: compare(run, target, now) for run in found}
     current = [run for run in found if not differences[run.recurring_run_id]]
     old = [run for run in found if differences[run.recurring_run_id]]
-    if _is_overtaken(current, old, history):
+    if winner := _find_winner(current, old, history):
         own = [run for run in current if run.recurring_run_id in history.created]
-        return Change(name, "overtaken", _removals(own, history))
+        is_ours = not winner.enabled and winner.recurring_run_id in history.paused
+        undo: list[Step] = [Enable(winner)] if is_ours else []
+        return Change(name, "overtaken", [*_removals(own, history), *undo])
     shown = differences[old[-1].recurring_run_id] if old else {}
     firing = next((run for run in old if run.enabled), None)
     kept = _find_kept(target, current, found, now, history)
@@ -201,14 +205,15 @@ def _change(
     return Change(name, kind, steps, shown, firing if is_enabled else None, kept)
 
 
-def _is_overtaken(
+def _find_winner(
     current: Sequence[RecurringRun], old: Sequence[RecurringRun], history: History
-) -> bool:
-    """Whether another `apply` has created another content since this one began, and later."""
-    if history.known is None:
-        return False
-    rivals = [run for run in old if run.recurring_run_id not in history.known]
-    return bool(rivals) and (not current or rivals[-1].order > current[-1].order)
+) -> RecurringRun | None:
+    """Another content that another `apply` created since this one began, and later than ours."""
+    known = history.known
+    rivals = [] if known is None else [run for run in old if run.recurring_run_id not in known]
+    if rivals and (not current or rivals[-1].order > current[-1].order):
+        return rivals[-1]
+    return None
 
 
 def _find_kept(

@@ -286,6 +286,15 @@ def test_overtaken_by_another_content_that_was_created_later() -> None:
     assert kind(NEW, rival, history=history) == "overtaken"
 
 
+def test_what_is_overtaken_enables_what_it_paused() -> None:
+    """It may have paused the other one after that one looked for the last time."""
+    rival = made(BUSY, enabled=False, number=3)
+    history = History(frozenset(), {"id-2": NOW}, paused={"id-3"})
+
+    assert steps(NEW, rival, history=history) == [Enable(rival)]
+    assert steps(NEW, rival, history=History(frozenset(), {"id-2": NOW})) == []
+
+
 def test_not_overtaken_by_one_that_was_created_before() -> None:
     rival, own = made(BUSY, enabled=False, number=2), made(NEW, enabled=False, number=3)
     history = History(frozenset(), {"id-3": NOW})

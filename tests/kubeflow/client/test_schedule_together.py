@@ -3,6 +3,7 @@
 import copy
 import datetime
 import itertools
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def with_two_changes(most: int) -> Iterator[list[str]]:
     """One client goes on for some requests, then the other, then the first to its end."""
     for first, second in itertools.product(range(most), repeat=2):
         yield [*"a" * first, *"b" * second, *"a" * 50]
+
+
+def at_random(count: int) -> Iterator[list[str]]:
+    """Orders with any number of changes, the same in each run."""
+    source = random.Random(7)
+    for _ in range(count):
+        yield source.choices("ab", [source.random(), 0.5], k=60)
 
 
 class Both:
@@ -113,13 +121,13 @@ def test_the_same_change(server: ApiServer, clients: dict[str, Client], tmp_path
 
 @pytest.mark.usefixtures("step")
 def test_two_files(server: ApiServer, clients: dict[str, Client], tmp_path: Path) -> None:
-    check_two_files(server, clients, tmp_path, with_two_changes(6))
+    check_two_files(server, clients, tmp_path, [*with_two_changes(6), *at_random(20)])
 
 
 def test_two_changes(server: ApiServer, clients: dict[str, Client], tmp_path: Path) -> None:
     at(server).says(f"schedule apply --file {schedules(tmp_path, 'o')}")
 
-    check_two_files(server, clients, tmp_path, with_two_changes(9))
+    check_two_files(server, clients, tmp_path, [*with_two_changes(9), *at_random(20)])
 
 
 def check_two_files(
