@@ -161,7 +161,9 @@ def _next(cron: Cron, seconds: int, zone: datetime.tzinfo) -> int | None:
             while not unit.matches(_wall(now, zone)):
                 if not is_cut:
                     is_cut, now = True, unit.cut(now)
-                now = unit.step(now)
+                before, now = now, unit.step(now)
+                if now <= before:
+                    return None  # robfig/cron loops for ever before a day that a zone skips
                 if unit.is_wrapped(_wall(now, zone)):
                     break
             else:

@@ -126,6 +126,13 @@ def test_what_never_comes_has_no_time() -> None:
     assert times("0 0 0 31 2 *") == []
 
 
+def test_before_a_day_that_a_zone_skipped() -> None:
+    """The Go library looks for the Sunday after it for ever."""
+    apia = datetime.datetime(2011, 12, 29, 6, tzinfo=zoneinfo.ZoneInfo("Pacific/Apia"))
+
+    assert next(Cron.parse("0 0 3 * * sun").after(apia), None) is None
+
+
 def test_five_fields_are_refused_with_the_six_that_were_meant() -> None:
     with pytest.raises(ValueError, match=r"write '0 0 3 \* \* 1-5'"):
         Cron.parse("0 3 * * 1-5")
