@@ -2,7 +2,7 @@
 
 import datetime
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from kubeflow.client.api import Api
-    from kubeflow.schedules.apply import Event
+    from kubeflow.schedules.apply import Event, Plan
     from kubeflow.schedules.plan import Change
-    from kubeflow.schedules.server import Existing
+    from kubeflow.schedules.recurring_run import RecurringRun
     from pipelines.settings import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -70,8 +70,8 @@ def diff(file: Path, prune: bool, settings: "Settings") -> None:
     \b
     tfx-mobile schedule diff --file nightly.yaml --host http://localhost:8080
     """
-    _, changes = _plan(file, prune, settings)
-    _show(changes)
+    _, planned = _plan(file, prune, settings)
+    _show(planned.changes)
 
 
 @schedule.command()
@@ -80,8 +80,8 @@ def diff(file: Path, prune: bool, settings: "Settings") -> None:
 def apply(file: Path, prune: bool, settings: "Settings") -> None:
     """Bring the recurring runs on the server to what the file says.
 
-    A recurring run cannot be changed, so a new one is made, paused, and takes over from the old
-    one. Where this is ended in the middle, the same command goes on from there.
+    KFP cannot change a recurring run, so a new one is created, paused, and takes over from the old
+    one. If the command is killed, the same command continues.
 
     \b
     tfx-mobile schedule apply --host http://localhost:8080
@@ -89,16 +89,22 @@ def apply(file: Path, prune: bool, settings: "Settings") -> None:
     """
     from kubeflow.schedules import apply as schedules
 
-    api, changes = _plan(file, prune, settings)
-    _show(changes)
-    if any(change.steps for change in changes):
-        schedules.apply(api, changes, _tell)
+    api, planned = _plan(file, prune, settings)
+    _show(planned.changes)
+    if any(change.steps for change in planned.changes):
+        schedules.execute(api, planned, _tell)
         click.echo("done")
 
 
 @schedule.command(name="list")
+@click.option(
+    "--time-zone",
+    default="UTC",
+    show_default=True,
+    help="The zone of KFP's server, such as Europe/Berlin; the times are shown in it.",
+)
 @cluster_options
-def list_(settings: "Settings") -> None:
+def list_(time_zone: str, settings: "Settings") -> None:
     """List the recurring runs of the pipeline, with the last and the next time of each.
 
     \b
@@ -106,24 +112,27 @@ def list_(settings: "Settings") -> None:
     """
     from cli import tables
     from kubeflow.client import pipelines
-    from kubeflow.schedules import server
+    from kubeflow.package import LATEST
+    from kubeflow.schedules import file, server
 
+    zone = file.read_zone(time_zone)
     api = connect(settings)
     pipeline_id = pipelines.find_id(api, settings.name)
     now = datetime.datetime.now(datetime.timezone.utc)
+    recurring_runs = server.load_last(api, server.list_all(api, pipeline_id))
     tables.show(
-        ("name", "state", "when", "last", "next (UTC)", "version", "made from"),
+        ("name", "state", "when", f"last ({time_zone})", f"next ({time_zone})", "version", "made"),
         (
             (
-                one.name,
-                "enabled" if one.enabled else "paused",
-                one.fields["when"],
-                _time(one.last),
-                _time(next(one.times(now, datetime.timezone.utc), None)) if one.enabled else "",
-                one.fields["version"],
-                "a file" if one.digest else "hand",
+                run.name,
+                "enabled" if run.enabled else "paused",
+                run.when,
+                _time(run.last, zone),
+                _time(next(run.times(now, zone), None) if run.enabled else None, zone),
+                run.version_id or LATEST,
+                "from a file" if run.digest else "by hand",
             )
-            for one in server.existing(api, pipeline_id)
+            for run in recurring_runs
         ),
         "no schedules",
     )
@@ -141,8 +150,8 @@ def pause(name: str, settings: "Settings") -> None:
     from kubeflow.schedules import server
 
     api = connect(settings)
-    for one in _named(api, name, settings):
-        server.pause(api, one.recurring_run_id)
+    for run in _find(api, name, settings):
+        server.pause(api, run.recurring_run_id)
     click.echo(f"{name} is paused")
 
 
@@ -152,22 +161,25 @@ def pause(name: str, settings: "Settings") -> None:
 def resume(name: str, settings: "Settings") -> None:
     """Let a paused schedule fire again.
 
-    Times that it missed are made up for by one run at once, or by all where it catches up.
+    For times that it missed it fires once, at once, or for each of them if it catches up.
 
     \b
     tfx-mobile schedule resume nightly --host http://localhost:8080
     """
     from kubeflow.schedules import server
-    from pipelines.errors import ClusterRefusedError
+    from pipelines.errors import ClusterMissingError, ClusterRefusedError
 
     api = connect(settings)
-    found = _named(api, name, settings)
+    found = _find(api, name, settings)
     if len(found) > 1:
         raise ClusterRefusedError(
-            f"{name} was being replaced when that was ended: tfx-mobile schedule apply goes on"
+            f"there are {len(found)} recurring runs named {name}, of which two would fire: "
+            "tfx-mobile schedule apply deletes the old one"
         )
-    missed = found[0].missed(datetime.datetime.now(datetime.timezone.utc))
-    server.enable(api, found[0].recurring_run_id)
+    (run,) = server.load_last(api, found)
+    missed = run.missed(datetime.datetime.now(datetime.timezone.utc))
+    if not server.enable(api, run.recurring_run_id):
+        raise ClusterMissingError(f"{name} was deleted just now: tfx-mobile schedule apply")
     click.echo(f"{name} is enabled" + (f", {_AT_ONCE}" if missed else ""))
 
 
@@ -184,14 +196,14 @@ def delete(name: str, settings: "Settings") -> None:
     from pipelines.errors import ClusterRefusedError
 
     api = connect(settings)
-    found = _named(api, name, settings)
-    going_on = [run for one in found for run in server.running(api, one)]
-    if going_on:
+    found = _find(api, name, settings)
+    active = [active for run in found for active in server.list_active(api, run)]
+    if active:
         raise ClusterRefusedError(
-            f"deleting {name} would end {', '.join(going_on)}: pause it, then wait or cancel them"
+            f"deleting {name} would end {', '.join(active)}: pause it, then wait or cancel them"
         )
-    for one in found:
-        server.delete(api, one.recurring_run_id)
+    for run in found:
+        server.delete(api, run.recurring_run_id)
     click.echo(f"{name} is deleted")
 
 
@@ -207,16 +219,16 @@ def trigger(name: str, settings: "Settings") -> None:
     from kubeflow.client import pipelines, runs
 
     api = connect(settings)
-    one = _named(api, name, settings)[-1]
+    recurring_run = _find(api, name, settings)[-1]
     version = (
-        pipelines.get(api, one.pipeline_id, one.version_id)
-        if one.version_id
-        else pipelines.find(api, settings.name)
+        pipelines.get(api, recurring_run.pipeline_id, recurring_run.version_id)
+        if recurring_run.version_id
+        else pipelines.find_version(api, recurring_run.pipeline_id, settings.name)
     )
     run_id = runs.submit(
         api,
         version,
-        one.arguments,
+        recurring_run.arguments,
         settings.experiment,
         name,
         settings.cluster.service_account,
@@ -226,27 +238,28 @@ def trigger(name: str, settings: "Settings") -> None:
         click.echo(link)
 
 
-def _plan(file: Path, prune: bool, settings: "Settings") -> "tuple[Api, list[Change]]":
+def _plan(file: Path, prune: bool, settings: "Settings") -> "tuple[Api, Plan]":
     from kubeflow.client import pipelines
-    from kubeflow.schedules import file as schedules
-    from kubeflow.schedules import plan, server
-    from pipelines.errors import ClusterRefusedError
+    from kubeflow.schedules import apply as schedules
+    from kubeflow.schedules import server, target
+    from kubeflow.schedules.file import load
 
-    listed = schedules.load(file)
+    listed = load(file)
     api = connect(settings)
     pipeline_id = pipelines.find_id(api, settings.name)
-    versions = {one.version: pipelines.find(api, settings.name, one.version) for one in listed}
-    wanted = [server.wanted(one, versions[one.version], settings) for one in listed]
-    existing = server.existing(api, pipeline_id)
-    if by_hand := plan.made_by_hand(wanted, existing):
-        raise ClusterRefusedError(
-            f"{by_hand[0]} is the name of a recurring run that was not made from a file: delete "
-            f"that one with tfx-mobile schedule delete {by_hand[0]}, or take another name"
-        )
-    return api, plan.plan(wanted, existing, prune)
+    versions = {
+        name: pipelines.find_version(api, pipeline_id, settings.name, name)
+        for name in dict.fromkeys(schedule.version for schedule in listed)
+    }
+    experiment_id = server.find_experiment(api, settings.experiment)
+    targets = [
+        target.resolve(schedule, versions[schedule.version], settings, experiment_id)
+        for schedule in listed
+    ]
+    return api, schedules.make_plan(api, pipeline_id, targets, prune)
 
 
-def _show(changes: "list[Change]") -> None:
+def _show(changes: "Sequence[Change]") -> None:
     from rich.markup import escape
 
     from cli import progress
@@ -261,8 +274,8 @@ def _show(changes: "list[Change]") -> None:
             console.print(f"    {field}: {escape(old)} -> {escape(new)}", soft_wrap=True)
         for step in change.steps:
             if isinstance(step, Create):
-                _show_times(step.wanted.schedule, console)
-            if isinstance(step, Enable) and step.one and step.one.missed(now):
+                _show_times(step.target.schedule, console)
+            if isinstance(step, Enable) and step.run.missed(now):
                 console.print(f"    {_AT_ONCE}")
     if not changes:
         console.print("no schedules")
@@ -290,7 +303,7 @@ def _tell(event: "Event") -> None:
 
     match event:
         case Waiting(name, seconds):
-            click.echo(f"{name} fires about now: replaced in {seconds:.0f} s")
+            click.echo(f"{name} fires about now: it is replaced in {seconds:.0f} s")
         case StillRunning(name, names):
             click.echo(
                 f"{name}: the old one stays, paused, until {', '.join(names)} has ended; apply "
@@ -298,19 +311,19 @@ def _tell(event: "Event") -> None:
             )
 
 
-def _named(api: "Api", name: str, settings: "Settings") -> "list[Existing]":
+def _find(api: "Api", name: str, settings: "Settings") -> "list[RecurringRun]":
     from kubeflow.client import pipelines
     from kubeflow.schedules import server
     from pipelines.errors import ClusterMissingError
 
     pipeline_id = pipelines.find_id(api, settings.name)
-    existing = server.existing(api, pipeline_id)
-    found = [one for one in existing if one.name == name]
+    found = server.list_all(api, pipeline_id, [name])
     if not found:
-        names = ", ".join(dict.fromkeys(one.name for one in existing)) or "none"
+        every = server.list_all(api, pipeline_id)
+        names = ", ".join(dict.fromkeys(run.name for run in every)) or "none"
         raise ClusterMissingError(f"there is no schedule {name}; there are: {names}")
     return found
 
 
-def _time(moment: datetime.datetime | None) -> str:
-    return f"{moment.astimezone(datetime.timezone.utc):%Y-%m-%d %H:%M:%S}" if moment else ""
+def _time(moment: datetime.datetime | None, zone: datetime.tzinfo) -> str:
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}" if moment else ""

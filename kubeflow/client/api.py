@@ -97,6 +97,8 @@ class Api:
             token = page.next_page_token or ""
             if not token:
                 return
+            # The token holds both; KFP refuses a list of values beside it (`Options.Matches`).
+            arguments = {k: v for k, v in arguments.items() if k not in ("filter", "sort_by")}
 
     def link(self, path: str) -> str:
         """Address of a page of the UI; empty where the UI's own is unknown."""
@@ -121,7 +123,7 @@ def where(key: str, value: str, operation: str = "EQUALS") -> str:
 
 
 def where_in(key: str, values: Collection[str]) -> str:
-    """A `filter` for entries with any of the values, for one page: KFP refuses it with a token."""
+    """A `filter` for entries with any of the values."""
     return _filter({"operation": "IN", "key": key, "stringValues": {"values": [*values]}})
 
 

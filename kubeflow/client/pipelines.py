@@ -1,11 +1,12 @@
 """Pipelines and their versions on a server."""
 
+import contextlib
 import dataclasses
-import itertools
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,13 @@ class Version:
 
 
 def upload(api: Api, package: Package, compiled: Path, revision: str = "") -> tuple[Version, bool]:
-    """Brings a pipeline to the server, unless it has this very version.
+    """Bring a pipeline to the server, unless it has this very version.
 
     Args:
       api: The connection.
       package: The pipeline.
       compiled: The file it was read from, which is sent as it is.
-      revision: Of the sources, as `git describe` names it; part of the version's name.
+      revision: The revision of the sources, as `git describe` names it; part of the version's name.
 
     Returns:
       The version, and whether it is new.
@@ -61,24 +62,26 @@ def upload(api: Api, package: Package, compiled: Path, revision: str = "") -> tu
     with tempfile.TemporaryDirectory() as directory:
         # The server goes by the file's ending.
         file = shutil.copyfile(compiled, Path(directory) / "pipeline.yaml")
-        pipeline_id, versions, is_new = _own_pipeline(api, package.name, file)
-        if found := _with_digest(versions, digest):
+        pipeline_id, automatic = _own_pipeline(api, package.name, file)
+        if not automatic and (found := _with_digest(api, pipeline_id, digest)):
             return _version(found), False
-        new = api.make(
-            lambda: _with_digest(_versions(api, pipeline_id), digest),
+        new = _make_once(
+            api,
+            lambda: _with_digest(api, pipeline_id, digest),
             api.client.upload_pipeline_version,
             pipeline_package_path=str(file),
             pipeline_version_name=name,
             pipeline_id=pipeline_id,
         )
-    if is_new and versions:
-        # KFP made it by itself and named it like the pipeline, which says nothing.
-        api.remove(
-            api.client.delete_pipeline_version,
-            pipeline_id=pipeline_id,
-            pipeline_version_id=versions[0].pipeline_version_id,
-        )
-    return Version(pipeline_id, new.pipeline_version_id, name, package), True
+    if automatic:
+        # Its name, the pipeline's, says nothing. Accounts without the verb `delete` leave it.
+        with contextlib.suppress(ClusterRefusedError):
+            api.remove(
+                api.client.delete_pipeline_version,
+                pipeline_id=pipeline_id,
+                pipeline_version_id=automatic.pipeline_version_id,
+            )
+    return Version(pipeline_id, new.pipeline_version_id, new.display_name, package), True
 
 
 def find_id(api: Api, pipeline: str) -> str:
@@ -111,11 +114,15 @@ def find(api: Api, pipeline: str, version: str = LATEST) -> Version:
       ClusterRefusedError: Several versions begin so.
       ClusterError: The server cannot be reached, or fails.
     """
-    found = _versions(api, find_id(api, pipeline))
+    return find_version(api, find_id(api, pipeline), pipeline, version)
+
+
+def find_version(api: Api, pipeline_id: str, pipeline: str, version: str = LATEST) -> Version:
+    """As `find`, for a pipeline whose ID is known."""
     if version == LATEST:
-        versions = list(itertools.islice(found, 1))
+        versions = _newest(api, pipeline_id)
     else:
-        versions = list(found)
+        versions = list(_containing(api, pipeline_id, version))
         exact = [v for v in versions if v.display_name == version]
         versions = exact or [v for v in versions if v.display_name.startswith(version)]
     if not versions:
@@ -170,34 +177,63 @@ def _pipeline(api: Api, name: str) -> Any | None:
     return next(found, None)
 
 
-def _own_pipeline(api: Api, name: str, file: Path) -> tuple[str, list[Any], bool]:
-    """The pipeline's id, its versions, newest first, and whether it is new."""
-    there = _pipeline(api, name)
-    if there is None:
-        made = api.make(
+def _own_pipeline(api: Api, name: str, file: Path) -> tuple[str, Any | None]:
+    """The pipeline's ID, and the version that KFP made by itself if the pipeline is new."""
+    found = _pipeline(api, name)
+    if found is None:
+        found = _make_once(
+            api,
             lambda: _pipeline(api, name),
             api.client.upload_pipeline,
             pipeline_package_path=str(file),
             pipeline_name=name,
             namespace=api.namespace,
         )
-        return made.pipeline_id, list(_versions(api, made.pipeline_id)), True
-    versions = list(_versions(api, there.pipeline_id))
-    if versions and not _version(versions[0]).package.is_ours:
+        newest = _newest(api, found.pipeline_id)
+        is_automatic = newest and newest[0].display_name == name
+        return found.pipeline_id, newest[0] if is_automatic else None
+    newest = _newest(api, found.pipeline_id)
+    if newest and not _version(newest[0]).package.is_ours:
         raise ClusterRefusedError(
             f"the name {name} is taken by a pipeline that tfx-mobile did not compile: take another "
             "with --set name=... when compiling"
         )
-    return there.pipeline_id, versions, False
+    return found.pipeline_id, None
 
 
-def _versions(api: Api, pipeline_id: str) -> Iterator[Any]:
-    """Newest first."""
+def _make_once(
+    api: Api, find: Callable[[], Any | None], method: Callable[..., Any], **arguments: Any
+) -> Any:
+    """As `Api.make`; finds what another client made between our look-up and our request."""
+    try:
+        return api.make(find, method, **arguments)
+    except ClusterRefusedError:
+        if (found := find()) is None:
+            raise
+        return found
+
+
+def _newest(api: Api, pipeline_id: str) -> list[Any]:
+    """The newest version, if there is one."""
+    page = api.ask(
+        api.client.list_pipeline_versions,
+        pipeline_id=pipeline_id,
+        page_size=1,
+        sort_by="created_at desc",
+    )
+    return list(page.pipeline_versions or [])
+
+
+def _containing(api: Api, pipeline_id: str, text: str) -> Iterator[Any]:
+    """The versions whose names may contain a text, newest first."""
+    # The server decodes a filter once more than it should, and reads it as a pattern of SQL.
+    is_plain = re.fullmatch(r"[A-Za-z0-9.-]+", text)
     return api.pages(
         api.client.list_pipeline_versions,
         "pipeline_versions",
         pipeline_id=pipeline_id,
         sort_by="created_at desc",
+        filter=where("display_name", text, "IS_SUBSTRING") if is_plain else None,
     )
 
 
@@ -210,5 +246,6 @@ def _version(found: Any) -> Version:
     )
 
 
-def _with_digest(versions: Iterable[Any], digest: str) -> Any | None:
-    return next((v for v in versions if v.display_name.partition("-")[0] == digest), None)
+def _with_digest(api: Api, pipeline_id: str, digest: str) -> Any | None:
+    found = _containing(api, pipeline_id, digest)
+    return next((v for v in found if v.display_name.partition("-")[0] == digest), None)

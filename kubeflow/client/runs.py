@@ -156,7 +156,10 @@ def experiment_named(api: Api, name: str) -> str:
       ClusterError: The server cannot be reached, fails, or refuses.
     """
     # The client looks for it before it makes one, so that it may be asked again.
-    made = api.ask(api.client.create_experiment, name=name, namespace=api.namespace)
+    try:
+        made = api.ask(api.client.create_experiment, name=name, namespace=api.namespace)
+    except ClusterRefusedError:  # another client made it in between, which the second look finds
+        made = api.ask(api.client.create_experiment, name=name, namespace=api.namespace)
     experiment_id: str = made.experiment_id
     return experiment_id
 

@@ -91,8 +91,8 @@ class Schedule(BaseModel):
     @classmethod
     def _zone_exists(cls, value: str) -> str:
         try:
-            zoneinfo.ZoneInfo(value)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            read_zone(value)
+        except SettingsError:
             raise ValueError("no time zone is called so; write one as Europe/Berlin") from None
         return value
 
@@ -151,6 +151,20 @@ class Schedule(BaseModel):
         while True:
             moment += self.interval
             yield moment
+
+
+def read_zone(name: str) -> zoneinfo.ZoneInfo:
+    """A time zone by its name.
+
+    Raises:
+      SettingsError: There is no such time zone.
+    """
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(
+            f"no time zone is called {name!r}; write one as Europe/Berlin"
+        ) from None
 
 
 def written(interval: datetime.timedelta) -> str:

@@ -112,7 +112,7 @@ def test_labels_in_the_place_of_images(tmp_path: Path) -> None:
         idx.load(tmp_path)
 
 
-COMPRESSED = gzip.compress(idx_bytes(IMAGES))
+COMPRESSED = gzip.compress(idx_bytes(IMAGES), mtime=0)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 
 from kubeflow.schedules import file, plan
 from kubeflow.schedules.file import Schedule
-from kubeflow.schedules.plan import Create, Delete, Enable, Pause
-from kubeflow.schedules.server import Existing, Wanted
+from kubeflow.schedules.plan import Create, Delete, Enable, History, Pause
+from kubeflow.schedules.recurring_run import RecurringRun, compare
+from kubeflow.schedules.target import Target
 from pipelines.errors import SettingsError
 
 UTC = datetime.timezone.utc
@@ -126,163 +127,291 @@ def test_start_time_that_kfp_is_told() -> None:
     assert base(interval="6h", start=past, catch_up=True) == "2025-12-31 19:00"
 
 
-def wanted(name: str = "nightly", **schedule: Any) -> Wanted:
+def target(name: str = "nightly", **schedule: Any) -> Target:
     values = {"cron": "0 0 3 * * *", **schedule}
-    return Wanted(Schedule(name=name, **values), "pipeline", "", {}, "mnist", "")
+    return Target(Schedule(name=name, **values), "pipeline", "", {}, "mnist", "", "experiment")
 
 
-def existing(
-    made_from: Wanted | None = None, enabled: bool = True, number: int = 1, **changes: Any
-) -> Existing:
-    source = made_from or wanted()
-    made = Existing(
+def made(source: Target, enabled: bool = True, number: int = 1, **changes: Any) -> RecurringRun:
+    """A recurring run of a target, created some minutes before now."""
+    schedule = source.schedule
+    created = CREATED + datetime.timedelta(minutes=number)
+    run = RecurringRun(
         recurring_run_id=f"id-{number}",
         name=source.name,
-        digest=source.digest if made_from else "",
+        digest=source.digest,
+        description=schedule.description,
         enabled=enabled,
-        created=NOW + datetime.timedelta(minutes=number),
+        created=created,
         pipeline_id="pipeline",
-        version_id="",
-        arguments={},
-        cron=source.schedule.cron,
-        interval=None,
-        start=None,
-        end=None,
-        fields=source.fields,
-        last=None,
+        version_id=source.version_id,
+        experiment_id=source.experiment_id,
+        service_account=source.service_account,
+        arguments=dict(source.arguments),
+        concurrency=schedule.concurrency,
+        catch_up=schedule.catch_up,
+        cron=schedule.cron,
+        interval=schedule.interval,
+        start=schedule.base(created),
+        end=schedule.end,
     )
-    return dataclasses.replace(made, **changes)
+    return dataclasses.replace(run, **changes)
 
 
-OLD, NEW = wanted(), wanted(cron="0 0 4 * * *")
+CREATED = NOW - datetime.timedelta(minutes=30)
+OLD, NEW = target(), target(cron="0 0 4 * * *")
+# Its last tick was between the two.
+BUSY = target(cron="0 50 * * * *")
 
 
-def steps(new: Wanted, *found: Existing) -> list[Any]:
-    (change,) = plan.plan([new], found, prune=False)
+def steps(source: Target, *found: RecurringRun, history: History | None = None) -> list[Any]:
+    (change,) = plan.compute_changes([source], found, NOW, history)
     return list(change.steps)
 
 
+def kind(source: Target, *found: RecurringRun, history: History | None = None) -> str:
+    (change,) = plan.compute_changes([source], found, NOW, history)
+    return change.kind
+
+
 def test_first_time() -> None:
-    assert steps(NEW) == [Create(NEW, enabled=True)]
-    paused = wanted(enabled=False)
-    assert steps(paused) == [Create(paused, enabled=False)]
+    assert steps(NEW) == [Create(NEW)]
+    assert steps(NEW, made(NEW, enabled=False)) == [Enable(made(NEW, enabled=False))]
 
 
 def test_nothing_to_do() -> None:
-    assert plan.plan([NEW], [existing(NEW)], prune=True) == [plan.Change("nightly", "same")]
+    paused = target(enabled=False)
+
+    assert kind(NEW, made(NEW)) == "same"
+    assert kind(paused, made(paused, enabled=False)) == "same"
 
 
 def test_whether_it_fires_is_changed_in_place() -> None:
-    on, off = existing(OLD), existing(OLD, enabled=False)
+    on, off = made(OLD), made(OLD, enabled=False)
 
-    assert steps(wanted(enabled=False), on) == [Pause(on)]
+    assert steps(target(enabled=False), on) == [Pause(on)]
     assert steps(OLD, off) == [Enable(off)]
 
 
-def test_replaced_so_that_no_two_fire_and_nothing_is_missing_if_it_is_ended() -> None:
-    old = existing(OLD)
+def test_replaced_by_one_that_is_created_paused() -> None:
+    old = made(OLD)
 
-    (change,) = plan.plan([NEW], [old], prune=False)
+    (change,) = plan.compute_changes([NEW], [old], NOW)
 
-    assert list(change.steps) == [Create(NEW, False, old), Pause(old), Enable(None), Delete(old)]
+    assert list(change.steps) == [Create(NEW, old)]
     assert change.kind == "replace"
     assert change.differences == {"when": ("0 0 3 * * *", "0 0 4 * * *")}
 
 
-def test_replaced_by_a_paused_one() -> None:
-    old = existing(OLD)
-    new = wanted(cron="0 0 4 * * *", enabled=False)
+def test_taken_over_so_that_no_two_fire() -> None:
+    old, new = made(OLD), made(NEW, enabled=False, number=2)
 
-    assert steps(new, old) == [Create(new, False, old), Pause(old), Delete(old)]
+    assert steps(NEW, old, new) == [Pause(old), Enable(new), Delete(old)]
+
+
+def test_replaced_by_a_paused_one() -> None:
+    paused = target(cron="0 0 4 * * *", enabled=False)
+    old, new = made(OLD), made(paused, enabled=False, number=2)
+
+    assert steps(paused, old) == [Create(paused, old)]
+    assert steps(paused, old, new) == [Pause(old), Delete(old)]
 
 
 def test_a_paused_one_is_replaced_without_a_pause() -> None:
-    old = existing(OLD, enabled=False)
+    old, new = made(OLD, enabled=False), made(NEW, enabled=False, number=2)
 
-    assert steps(NEW, old) == [Create(NEW, False), Enable(None), Delete(old)]
+    assert steps(NEW, old) == [Create(NEW)]
+    assert steps(NEW, old, new) == [Enable(new), Delete(old)]
 
 
-def test_ended_after_making_the_new_one() -> None:
+def test_killed_after_creating_the_new_one() -> None:
     """The old one went on firing, and KFP would fire the new one for the same times at once."""
-    old, left = existing(OLD), existing(NEW, enabled=False, number=2)
+    old, stale = made(BUSY), made(NEW, enabled=False, number=2)
 
-    assert steps(NEW, old, left) == [
-        Delete(left),
-        Create(NEW, False, old),
-        Pause(old),
-        Enable(None),
-        Delete(old),
-    ]
+    assert steps(NEW, old, stale) == [Delete(stale), Create(NEW, old)]
 
 
-def test_ended_after_making_the_new_one_and_the_old_one_paused_by_hand_later() -> None:
-    left = existing(NEW, enabled=False, number=2)
-    old = existing(OLD, enabled=False, last=left.created + datetime.timedelta(hours=1))
+def test_killed_after_creating_the_new_one_and_the_old_one_paused_by_hand_later() -> None:
+    stale = made(NEW, enabled=False, number=2)
+    old = made(OLD, enabled=False, last=stale.created + datetime.timedelta(minutes=9))
 
-    assert steps(NEW, old, left) == [Delete(left), Create(NEW, False), Enable(None), Delete(old)]
-
-
-def test_ended_after_pausing_the_old_one() -> None:
-    """What the new one missed since then nobody had, so it stays."""
-    left = existing(NEW, enabled=False, number=2)
-    old = existing(OLD, enabled=False, last=left.created - datetime.timedelta(hours=1))
-
-    assert steps(NEW, old, left) == [Enable(left), Delete(old)]
+    assert steps(NEW, old, stale) == [Delete(stale), Create(NEW)]
 
 
-def test_ended_before_deleting_the_old_one() -> None:
-    old, left = existing(OLD, enabled=False), existing(NEW, number=2)
+def test_killed_after_pausing_the_old_one() -> None:
+    """For what the new one missed since then no other one fired, so it stays."""
+    new = made(NEW, enabled=False, number=2)
+    old = made(BUSY, enabled=False, last=new.created - datetime.timedelta(hours=1))
 
-    assert steps(NEW, old, left) == [Delete(old)]
+    assert steps(NEW, old, new) == [Enable(new), Delete(old)]
+
+
+def test_killed_before_deleting_the_old_one() -> None:
+    old, new = made(OLD, enabled=False), made(NEW, number=2)
+
+    assert steps(NEW, old, new) == [Delete(old)]
 
 
 def test_the_old_one_was_resumed_beside_the_new_one() -> None:
-    old, left = existing(OLD), existing(NEW, number=2)
+    old, new = made(OLD), made(NEW, number=2)
 
-    assert steps(NEW, old, left) == [Pause(old), Delete(old)]
-
-
-def test_made_twice() -> None:
-    one, two = existing(NEW), existing(NEW, number=2)
-
-    assert steps(NEW, one, two) == [Pause(two), Delete(two)]
+    assert steps(NEW, old, new) == [Pause(old), Delete(old)]
 
 
-def test_what_is_in_the_file_no_longer() -> None:
-    gone = existing(wanted("weekly"))
+def test_of_several_with_the_same_content_the_oldest_stays() -> None:
+    """Everybody who sees them agrees, whoever created them."""
+    one, two = made(NEW), made(NEW, number=2)
+    assert steps(NEW, two, one) == [Pause(two), Delete(two)]
 
-    (kept,) = plan.plan([], [gone], prune=False)
-    (deleted,) = plan.plan([], [gone], prune=True)
+    one, two = made(NEW, enabled=False), made(NEW, enabled=False, number=2)
+    assert steps(NEW, one, two) == [Delete(two), Enable(one)]
+
+    # In the same second the ID decides.
+    two = dataclasses.replace(two, created=one.created, recurring_run_id="id-0")
+    assert steps(NEW, one, two) == [Delete(one), Enable(two)]
+
+
+def test_the_oldest_goes_where_a_younger_one_fired_for_what_it_missed() -> None:
+    one, two = made(BUSY, enabled=False), made(BUSY, number=2)
+
+    assert steps(BUSY, one, two) == [Delete(one)]
+
+
+def test_overtaken_by_another_content_that_was_created_later() -> None:
+    old, own, rival = made(OLD), made(NEW, number=2), made(BUSY, number=3)
+    history = History(frozenset({"id-1"}), {"id-2": NOW})
+
+    assert kind(NEW, old, own, rival, history=history) == "overtaken"
+    assert steps(NEW, old, own, rival, history=history) == [Pause(own), Delete(own)]
+    assert kind(NEW, rival, history=history) == "overtaken"
+
+
+def test_what_is_overtaken_enables_what_it_paused() -> None:
+    """It may have paused the other one after that one looked for the last time."""
+    rival = made(BUSY, enabled=False, number=3)
+    history = History(frozenset(), {"id-2": NOW}, paused={"id-3"})
+
+    assert steps(NEW, rival, history=history) == [Enable(rival)]
+    assert steps(NEW, rival, history=History(frozenset(), {"id-2": NOW})) == []
+
+
+def test_not_overtaken_by_one_that_was_created_before() -> None:
+    rival, own = made(BUSY, enabled=False, number=2), made(NEW, enabled=False, number=3)
+    history = History(frozenset(), {"id-3": NOW})
+
+    assert steps(NEW, rival, own, history=history) == [Enable(own), Delete(rival)]
+
+
+def test_overtaken_by_one_who_switches_it_back() -> None:
+    off = made(NEW, enabled=False)
+
+    assert kind(NEW, off, history=History(frozenset({"id-1"}), switched={"id-1"})) == "overtaken"
+
+
+def test_what_is_not_in_the_file_any_more() -> None:
+    gone = made(target("weekly"))
+
+    (kept,) = plan.compute_removals([], [gone], prune=False)
+    (deleted,) = plan.compute_removals([], [gone], prune=True)
 
     assert (kept.kind, list(kept.steps)) == ("unlisted", [])
     assert (deleted.kind, list(deleted.steps)) == ("delete", [Pause(gone), Delete(gone)])
 
 
 def test_what_was_made_by_hand_is_left_alone() -> None:
-    by_hand = existing()
+    by_hand = made(OLD, digest="")
 
-    assert plan.plan([], [by_hand], prune=True) == []
-    assert plan.made_by_hand([NEW], [by_hand]) == ["nightly"]
+    assert plan.compute_removals([], [by_hand], prune=True) == []
+    assert plan.find_made_by_hand([NEW], [by_hand]) == ["nightly"]
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        wanted(interval="6h", cron=""),
-        wanted(concurrency=2),
-        wanted(catch_up=True),
-        wanted(description="x"),
-        wanted(start="2027-01-01T00:00:00Z"),
-        dataclasses.replace(OLD, arguments={"train_steps": 1}),
-        dataclasses.replace(OLD, version_id="v"),
-        dataclasses.replace(OLD, pipeline_id="p"),
-        dataclasses.replace(OLD, experiment="e"),
-        dataclasses.replace(OLD, service_account="s"),
-    ],
-)
-def test_what_makes_a_schedule_another_one(other: Wanted) -> None:
+OTHERS = [
+    target(interval="6h", cron=""),
+    target(concurrency=2),
+    target(catch_up=True),
+    target(description="x"),
+    target(start="2027-01-01T00:00:00Z"),
+    target(end="2027-01-01T00:00:00Z"),
+    dataclasses.replace(OLD, arguments={"train_steps": 1}),
+    dataclasses.replace(OLD, version_id="v"),
+    dataclasses.replace(OLD, experiment="e", experiment_id="e"),
+    dataclasses.replace(OLD, service_account="s"),
+]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_what_makes_a_schedule_another_one(other: Target) -> None:
     assert other.digest != OLD.digest
+    assert len(compare(made(OLD), other, NOW)) == 1
+    assert len(compare(made(other), OLD, NOW)) == 1
 
 
 def test_what_does_not() -> None:
-    assert wanted(enabled=False, time_zone="Asia/Seoul").digest == OLD.digest
+    assert target(enabled=False, time_zone="Asia/Seoul").digest == OLD.digest
+    assert dataclasses.replace(OLD, pipeline_id="p").digest != OLD.digest
+
+
+@pytest.mark.parametrize("source", [OLD, *OTHERS])
+def test_the_mark_of_another_release_replaces_nothing(source: Target) -> None:
+    marked = made(source, digest="0123456789ab")
+
+    assert kind(source, marked) == "same"
+    # As the server gives them back.
+    floats = {name: float(value) for name, value in source.arguments.items()}
+    assert kind(source, dataclasses.replace(marked, arguments=floats)) == "same"
+
+
+def test_a_release_that_adds_a_field_changes_no_digest() -> None:
+    class Later(Schedule):
+        timeout: int = 0
+
+    def digest(**values: Any) -> str:
+        schedule = Later(name="nightly", cron="0 0 3 * * *", **values)
+        return dataclasses.replace(OLD, schedule=schedule).digest
+
+    assert digest() == OLD.digest == "8a9bfaade6ff"
+    assert digest(timeout=3) != OLD.digest
+
+
+def test_the_account_that_kfp_fills_in_is_none_of_ours() -> None:
+    marked = made(OLD, digest="0123456789ab", service_account="pipeline-runner")
+
+    assert kind(OLD, marked) == "same"
+    named = dataclasses.replace(marked, service_account="runner")
+    assert compare(named, OLD, NOW) == {"service account": ("runner", "KFP's default")}
+
+
+def test_starts_with_the_same_effect() -> None:
+    def same(schedule: Target, **changes: Any) -> bool:
+        return not compare(made(schedule, digest="0123456789ab", **changes), schedule, NOW)
+
+    often = target(cron="", interval="6h", start="2026-01-01T01:00:00Z")
+    assert same(often)
+    six = datetime.timedelta(hours=6)
+    at_creation = often.schedule.base(CREATED)
+    assert at_creation
+    assert same(often, start=at_creation - six)
+    assert not same(often, start=at_creation - datetime.timedelta(hours=1))
+    # One that took over counts from the last run of its predecessor.
+    assert same(target(cron="", interval="6h"), start=at_creation)
+    assert not same(OLD, start=NOW + six)
+
+
+@pytest.mark.parametrize(
+    ("cron", "interval", "expected"),
+    [
+        ("0 3 * * *", 0, ["17:03:00", "18:03:00"]),
+        ("@every 1h30m", 0, ["18:30:00", "20:00:00"]),
+        ("@daily", 0, ["00:00:00", "00:00:00"]),
+        ("nonsense", 0, []),
+        ("", 0, []),
+    ],
+)
+def test_times_of_what_was_made_by_hand(cron: str, interval: int, expected: list[str]) -> None:
+    by_hand = made(OLD, digest="", cron=cron)
+
+    found = itertools.islice(by_hand.times(NOW, UTC), 2)
+
+    assert [f"{moment:%H:%M:%S}" for moment in found] == expected
+    assert by_hand.missed(NOW) is False
+    assert by_hand.when == (cron or "once")

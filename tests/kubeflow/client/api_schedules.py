@@ -23,6 +23,7 @@ from tests.kubeflow.client.api_refusal import (
 from tests.kubeflow.client.api_runs import Runs, config_of
 from tests.kubeflow.client.api_spec import Spec
 from tests.kubeflow.client.api_store import (
+    NEVER,
     NEW,
     OLD,
     POD_NAMESPACE,
@@ -189,6 +190,12 @@ class Schedules:
         ):
             self._find(recurring_run_id, user, "delete")
         del self.store.recurring_runs[recurring_run_id]
+        # Their workflows belong to it (`SetOwnerReferences`); what KFP has of them stays as it is.
+        self.store.ended |= {
+            run.run_id
+            for run in self.store.runs.values()
+            if run.recurring_run_id == recurring_run_id and run.finished_at == NEVER
+        }
 
     def _find(self, recurring_run_id: str, user: str, verb: str) -> Any:
         recurring = lookup(self.store.recurring_runs, "Job", recurring_run_id)

@@ -51,8 +51,8 @@ class ApiServer:
     """Serves while its block runs; then complains about requests that no server understands.
 
     `store` holds what is in the server and its clock, `requests` what was asked, `faults` what
-    shall go wrong, and `problems` what was asked although the models of kfp-server-api do not know
-    it: the block's end raises if there is any.
+    shall go wrong, `turns` when each of several clients may go on, and `problems` what was asked
+    although the models of kfp-server-api do not know it: the block's end raises if there is any.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class ApiServer:
         *,
         release: str = "",
         namespaces: Collection[str] | None = None,
+        rights: Mapping[str, Collection[str]] | None = None,
         access: Access = anybody,
         certificate: Certificate | None = None,
     ) -> None:
@@ -69,13 +70,16 @@ class ApiServer:
           release: `2.5` or `2.17`, whose behaviour it has, by default what fits the installed SDK;
             or `1.8`, which knows nothing of v2beta1.
           namespaces: Those that the user may use in multi-user mode; None for single-user mode.
+          rights: The verbs that the user has there, by kind, such as `{"pipelines": ["get"]}`; None
+            for all.
           access: Who is let in.
           certificate: Makes it speak TLS.
         """
         self.release = release or (NEW if api_models.knows("V2beta1Pipeline", "name") else OLD)
-        self.store = Store(self.release, namespaces)
+        self.store = Store(self.release, namespaces, rights)
         self.requests: list[Asked] = []
         self.faults: list[Fault] = []
+        self.turns: Callable[[Request], None] | None = None
         self.problems: list[str] = []
         self._pipelines = Pipelines(self.store)
         self._experiments = Experiments(self.store)
@@ -125,6 +129,7 @@ class ApiServer:
     def advance(self, run_id: str, tasks: Mapping[str, str], state: str | None = None) -> Any:
         """Moves a run on as `api_life.advance` says, and returns it."""
         with self._lock:
+            assert run_id not in self.store.ended, "its workflow went with its recurring run"
             api_life.advance(self.store, run_id, tasks, state)
             return self.store.runs[run_id]
 
@@ -151,6 +156,8 @@ class ApiServer:
 
     def _serve(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
+        if self.turns:
+            self.turns(request)
         with self._lock:
             try:
                 response = self._admit(request)

@@ -715,6 +715,69 @@ def test_namespaces(package: str) -> None:
     assert said.startswith("User 'user@example.com' is not authorized")
 
 
+@pytest.mark.parametrize(
+    ("kind", "verb", "call"),
+    [
+        ("pipelines", "create", lambda client, run: upload_again(client)),
+        ("pipelines", "list", lambda client, run: client.list_pipelines(namespace="team")),
+        ("pipelines", "delete", lambda client, run: delete_version(client, run)),
+        ("experiments", "create", lambda client, run: client.create_experiment("x")),
+        ("runs", "terminate", lambda client, run: client.terminate_run(run.run_id)),
+        ("runs", "list", lambda client, run: client.list_runs(namespace="team")),
+        ("jobs", "list", lambda client, run: client.list_recurring_runs(namespace="team")),
+    ],
+)
+def test_verbs(package: str, monkeypatch: Any, kind: str, verb: str, call: Any) -> None:
+    """Each request needs its verb, as in a Role."""
+    monkeypatch.chdir(Path(package).parent)
+    with ApiServer(namespaces=["team"], access=lambda request: "ada") as server:
+        client = kfp.Client(host=server.url, namespace="team")
+        run = start_in(client, package)
+        every = ("create", "get", "list", "delete", "terminate")
+        rights = {name: set(every) for name in ("pipelines", "experiments", "runs", "jobs")}
+        rights[kind].remove(verb)
+        server.store.rights = rights
+        with pytest.raises(ApiException) as caught:
+            call(client, run)
+        assert caught.value.status in (400, 403)
+        rights[kind].add(verb)
+        call(client, run)
+
+
+def start_in(client: kfp.Client, package: str) -> Any:
+    """A run of a pipeline that belongs to a namespace."""
+    pipeline = client.upload_pipeline(package, "mnist", namespace="team")
+    versions = client.list_pipeline_versions(pipeline.pipeline_id).pipeline_versions
+    return client.run_pipeline(
+        client.create_experiment("tests").experiment_id,
+        "first",
+        pipeline_id=pipeline.pipeline_id,
+        version_id=versions[0].pipeline_version_id,
+        params={"data": "x"},
+    )
+
+
+def upload_again(client: kfp.Client) -> None:
+    client.upload_pipeline("mnist.yaml", "x", namespace="team")
+
+
+def delete_version(client: kfp.Client, run: Any) -> None:
+    reference = run.pipeline_version_reference
+    client.delete_pipeline_version(reference.pipeline_id, reference.pipeline_version_id)
+
+
+def test_who_may_delete_in_a_shared_pipeline(package: str) -> None:
+    """Newer releases ask for the right in the namespace of KFP itself."""
+    for release, is_refused in (("2.5", False), ("2.17", True)):
+        with ApiServer(release=release, namespaces=["team"], access=lambda _: "ada") as server:
+            client = kfp.Client(host=server.url, namespace="team")
+            pipeline = client.upload_pipeline(package, "mnist")
+            (version,) = client.list_pipeline_versions(pipeline.pipeline_id).pipeline_versions
+            refused = pytest.raises(ApiException, match="not authorized")
+            with refused if is_refused else contextlib.nullcontext():
+                client.delete_pipeline_version(pipeline.pipeline_id, version.pipeline_version_id)
+
+
 def test_nobody_says_who_asks() -> None:
     with ApiServer(namespaces=["team"]) as server:
         with pytest.raises(ApiException) as caught:

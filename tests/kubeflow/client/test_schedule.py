@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import kfp
 import pytest
 
 from kubeflow.client import connection, pipelines
-from kubeflow.schedules import apply, plan
+from kubeflow.schedules import apply
 from kubeflow.schedules import server as schedules_server
 from kubeflow.schedules.file import Schedule
+from kubeflow.schedules.target import resolve
 from pipelines import settings
 from tests.kubeflow.client.api_faults import KillAt, dropped, unavailable
 from tests.kubeflow.client.api_life import RUNNING
@@ -35,6 +37,11 @@ def schedules(directory: Path, *lines: str) -> Path:
     file = directory / "schedules.yaml"
     file.write_text("\n  - ".join(["schedules:", *lines]) + "\n" if lines else "schedules: []\n")
     return file
+
+
+@pytest.fixture(autouse=True)
+def _clock(server: ApiServer) -> None:
+    server.now = datetime.datetime.now(UTC)
 
 
 @pytest.fixture
@@ -165,6 +172,26 @@ def test_ended_between_any_two_requests(server, person, applied, number, is_done
     assert "unchanged" in person.says(f"schedule apply --file {applied}").stdout
 
 
+@pytest.mark.parametrize("number", range(1, 7))
+@pytest.mark.parametrize("is_done", [False, True])
+def test_the_first_time_ended_between_any_two_requests(
+    server, person, uploaded, tmp_path, number, is_done
+) -> None:
+    """Several are created before any is enabled."""
+    file = schedules(tmp_path, *(f"{{name: {name}, cron: {CRON}}}" for name in "abc"))
+    killed = KillAt(number, is_done=is_done)
+    server.faults.append(killed)
+    person.says(f"schedule apply --file {file}", code=1)
+    assert killed.was_reached
+    server.faults.clear()
+
+    person.says(f"schedule apply --file {file}")
+
+    assert [(one.display_name, one.mode) for one in there(server)] == [
+        (name, "ENABLE") for name in "abc"
+    ]
+
+
 def test_killed_in_the_middle(server, person, applied) -> None:
     """As the system does it, to a process of its own."""
     applied.write_text(applied.read_text().replace(CRON, LATER))
@@ -272,14 +299,15 @@ def test_replaced_not_at_the_time_at_which_it_fires(server: ApiServer, person, u
     api = connection.connect(settings.load(flags={"cluster.host": server.url}).cluster)
     soon = datetime.datetime.now(UTC) + datetime.timedelta(seconds=20)
     version = pipelines.find(api, "mnist")
+    experiment_id = schedules_server.find_experiment(api, "Default")
 
-    def wanted(steps: int):
+    def target(steps: int):
         schedule = Schedule(
             name="nightly",
             cron=f"{soon.second} {soon.minute} {soon.hour} * * *",
             parameters={"train_steps": steps},
         )
-        return schedules_server.wanted(schedule, version, settings.load())
+        return resolve(schedule, version, settings.load(), experiment_id)
 
     told: list[Any] = []
     slept: list[float] = []
@@ -291,12 +319,12 @@ def test_replaced_not_at_the_time_at_which_it_fires(server: ApiServer, person, u
         slept.append(seconds)
         raise Awake
 
-    schedules_server.create(api, wanted(1), enabled=True)
-    existing = schedules_server.existing(api, wanted(1).pipeline_id)
-    planned = plan.plan([wanted(2)], existing, prune=False)
+    created = schedules_server.create(api, target(1), experiment_id)
+    schedules_server.enable(api, created)
+    planned = apply.make_plan(api, version.pipeline_id, [target(2)], prune=False)
     before = len(server.changes())
     with pytest.raises(Awake):
-        apply.apply(api, planned, told.append, sleep)
+        apply.execute(api, planned, told.append, sleep)
 
     (waiting,) = told
     assert waiting == apply.Waiting("nightly", slept[0])
@@ -322,7 +350,7 @@ def test_pause_and_resume(person: Person, server: ApiServer, applied: Path) -> N
     said = person.says(f"schedule diff --file {applied}").stdout
     assert said.startswith("~ nightly: resume\n")
 
-    # The server's clock is in the past, so that times have gone by.
+    there(server)[0].created_at = "2026-01-01T00:00:00Z"  # since then times have gone by
     said = person.says("schedule resume nightly").stdout
     assert said == "nightly is enabled, and fires at once for the time that it missed\n"
     assert there(server)[0].mode == "ENABLE"
@@ -377,7 +405,7 @@ def test_list(person: Person, server: ApiServer, applied: Path) -> None:
         CRON,
         f"{FAR:%Y-%m-%d %H:%M}:00",
         "latest",
-        "a file",
+        "from a file",
     ]
 
 
@@ -446,6 +474,164 @@ def test_many(person: Person, server: ApiServer, uploaded: Path, tmp_path, monke
     assert [one.display_name for one in there(server)] == names
     said = person.says(f"schedule apply --file {file}").stdout
     assert said.count("unchanged") == 5
+
+
+def lists(server: ApiServer, since: int) -> int:
+    return sum(request.route.startswith("list_") for request in server.requests[since:])
+
+
+@pytest.mark.timeout(600)
+def test_a_thousand(person: Person, server: ApiServer, uploaded: Path, tmp_path: Path) -> None:
+    """Requests that list grow with pages, not with schedules."""
+    lines = [f"{{name: n{number}, cron: {CRON}}}" for number in range(1000)]
+    file = schedules(tmp_path, *lines)
+    counted = {}
+
+    def count(command: str) -> str:
+        before = len(server.requests)
+        said = person.says(command).stdout
+        counted[command.split()[1]] = lists(server, before)
+        return said
+
+    count(f"schedule apply --file {file}")
+    first = counted.pop("apply")
+    assert [one.mode for one in there(server)] == ["ENABLE"] * 1000
+    assert count(f"schedule apply --file {file}").count("unchanged") == 1000
+    assert count(f"schedule diff --file {file}").count("unchanged") == 1000
+    for recurring_run_id in server.store.recurring_runs:
+        server.tick(recurring_run_id, FAR)
+    assert len(re.findall(f"{FAR:%Y-%m-%d %H:%M}", count("schedule list"))) == 1000
+
+    assert first <= 50
+    assert counted.keys() == {"apply", "diff", "list"}
+    assert max(counted.values()) <= 25
+
+
+def test_last_runs_of_schedules_that_fire_unequally(
+    person: Person, server: ApiServer, uploaded: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """The newest runs of many are all of the one that fires most often."""
+    monkeypatch.setattr("kubeflow.schedules.server._RUNS", 3)
+    file = schedules(tmp_path, *(f"{{name: {name}, cron: {CRON}}}" for name in "abcd"))
+    person.says(f"schedule apply --file {file}")
+    rare, often, often_too, _ = list(server.store.recurring_runs)
+    for recurring_run_id in [rare, *[often] * 5, *[often_too] * 5]:
+        run = server.tick(recurring_run_id, FAR)
+        server.advance(run.run_id, {}, "SUCCEEDED")
+    before = len(server.requests)
+
+    lines = person.says("schedule list").stdout.splitlines()[1:]
+
+    assert [f"{server.now:%Y-%m-%d}" in line.partition(CRON)[2][:30] for line in lines] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert len(server.requests) - before < 8
+
+
+def test_one_schedule_is_found_by_its_name(
+    person: Person, server: ApiServer, uploaded: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr("kubeflow.client.api._PAGE_SIZE", 2)
+    file = schedules(tmp_path, *(f"{{name: n{number}, cron: {CRON}}}" for number in range(9)))
+    person.says(f"schedule apply --file {file}")
+    before = len(server.asked("list_recurring_runs"))
+
+    person.says("schedule pause n7")
+
+    assert [one.display_name for one in there(server) if one.mode != "ENABLE"] == ["n7"]
+    assert len(server.asked("list_recurring_runs")) - before == 1
+
+
+def by_hand(server: ApiServer, uploaded: Path, name: str, **trigger: Any) -> None:
+    """As the UI and other clients make them."""
+    client = kfp.Client(host=server.url)
+    pipeline_id = client.get_pipeline_id("mnist")
+    client.create_recurring_run(
+        client.create_experiment("Default").experiment_id,
+        name,
+        pipeline_id=pipeline_id,
+        version_id="",
+        enabled=False,
+        **trigger,
+    )
+
+
+def test_recurring_runs_made_by_hand(person: Person, server: ApiServer, uploaded: Path) -> None:
+    for name, cron in (
+        ("five", "0 3 * * *"),
+        ("every", "@every 1h30m"),
+        ("daily", "@daily"),
+        ("never", "0 0 0 31 2 *"),
+    ):
+        by_hand(server, uploaded, name, cron_expression=cron)
+    by_hand(server, uploaded, "interval", interval_second=90)
+    for name in ("garbage", "once"):
+        by_hand(server, uploaded, name, cron_expression="@daily")
+    *_, garbage, once = there(server)
+    garbage.trigger.cron_schedule.cron = "every night"
+    once.trigger = once.runtime_config = None
+    names = [one.display_name for one in there(server)]
+
+    for name in names:
+        assert person.says(f"schedule resume {name}").stdout.startswith(f"{name} is enabled")
+    lines = person.says("schedule list").stdout.splitlines()[1:]
+
+    now = datetime.datetime.now(UTC)
+    third = now.replace(minute=3, second=0, microsecond=0)
+    third += datetime.timedelta(hours=third <= now)
+    # Five fields are seconds, minutes, hours, day and month.
+    assert re.split(r" {2,}", lines[0].strip())[2:] == [
+        "0 3 * * *",
+        f"{third:%Y-%m-%d %H:%M:%S}",
+        "latest",
+        "by hand",
+    ]
+    assert [line.split()[0] for line in lines] == names
+    assert {line.split()[-2] for line in lines} == {"by"}
+    for name in names:
+        person.says(f"schedule pause {name}")
+
+
+def test_times_in_the_zone_of_the_server(person: Person, server: ApiServer, applied: Path) -> None:
+    said = person.says("schedule list --time-zone Asia/Kolkata").stdout
+
+    assert "next (Asia/Kolkata)" in said
+    assert f"{FAR:%H:%M}:00" in said  # the expression is read in that zone too
+    assert "'Mars'" in person.says("schedule list --time-zone Mars", code=2).stderr
+
+
+def test_a_schedule_that_another_release_marked(
+    person: Person, server: ApiServer, tmp_path: Path, uploaded: Path
+) -> None:
+    """An upgrade replaces none."""
+    file = schedules(
+        tmp_path,
+        f"{{name: nightly, cron: {CRON}, parameters: {{train_steps: 300}}}}",
+        "{name: often, interval: 6h, start: 2026-01-01T01:00:00Z, description: Often}",
+    )
+    person.says(f"schedule apply --file {file}")
+    for one in there(server):
+        one.description = re.sub("[0-9a-f]{12}", "0123456789ab", one.description)
+    before = len(server.changes())
+
+    assert person.says(f"schedule apply --file {file}").stdout.count("unchanged") == 2
+
+    assert len(server.changes()) == before
+
+
+def test_runs_end_with_a_deleted_schedule(person: Person, server: ApiServer, applied: Path) -> None:
+    """As Kubernetes does it; KFP goes on saying that they run."""
+    (one,) = there(server)
+    run = server.tick(one.recurring_run_id, datetime.datetime.now(UTC))
+
+    kfp.Client(host=server.url).delete_recurring_run(one.recurring_run_id)
+
+    assert run.run_id in person.says("runs list").stdout
+    with pytest.raises(AssertionError, match="its workflow went with its recurring run"):
+        server.advance(run.run_id, {}, "SUCCEEDED")
 
 
 def test_runs_of_a_schedule_are_in_the_list(

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import kfp
 import pytest
+import yaml
 
 from kubeflow.client import api
 from kubeflow.package import Package
-from tests.kubeflow.client.api_faults import KillAt, dropped, unavailable
+from tests.kubeflow.client.api_faults import KillAt, Moment, dropped, unavailable
 from tests.kubeflow.client.api_server import ApiServer
+from tests.kubeflow.client.api_spec import Spec
 from tests.kubeflow.client.conftest import Person, at, change
+from tests.kubeflow.kustomize import MANIFESTS
 
 
 def versions(server: ApiServer) -> list[str]:
@@ -183,7 +186,7 @@ def test_ended_between_any_two_requests(server, compiled, change_number, is_done
 def test_many_versions(
     person: Person, server: ApiServer, uploaded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More than a page of them."""
+    """The server looks for the content; no version beside the newest is read."""
     monkeypatch.setattr(api, "_PAGE_SIZE", 2)
     first = uploaded.read_text()
     for number in range(4):
@@ -191,8 +194,66 @@ def test_many_versions(
         change(uploaded, uploaded, lambda spec, t=text: spec["pipelineInfo"].update(description=t))
         person.says(f"upload {uploaded}")
     uploaded.write_text(first)
+    before = len(server.asked("list_versions"))
 
     assert "unchanged" in person.says(f"upload {uploaded}").stdout
 
     assert len(server.store.versions) == 5
-    assert any(request.query.get("page_token") for request in server.asked("list_versions"))
+    assert len(server.asked("list_versions")) - before == 2
+
+
+def role() -> dict[str, list[str]]:
+    """What the account of the upload Job may do, by kind."""
+    documents = yaml.safe_load_all((MANIFESTS / "base" / "service-account.yaml").read_text())
+    (found,) = (document for document in documents if document["kind"] == "Role")
+    return {kind: rule["verbs"] for rule in found["rules"] for kind in rule["resources"]}
+
+
+def test_with_the_rights_of_the_upload_job(compiled: Path) -> None:
+    """Its Role has no `delete`, which the version that KFP makes by itself would need."""
+    with ApiServer(namespaces=["team"], rights=role(), access=lambda request: "job") as server:
+        job = at(server, "--namespace", "team")
+        assert ": uploaded" in job.says(f"upload {compiled}").stdout
+        assert "unchanged" in job.says(f"upload {compiled}").stdout
+        change(compiled, compiled, lambda spec: spec["pipelineInfo"].update(description="new"))
+        assert ": uploaded" in job.says(f"upload {compiled}").stdout
+
+        digest = Package.read(compiled).digest[:12]
+        assert versions(server)[0] == "mnist"
+        assert versions(server)[2] == digest
+        assert len(server.store.versions) == 3
+
+
+@pytest.mark.parametrize("missing", ["create", "list"])
+def test_each_verb_of_the_upload_job_is_needed(compiled: Path, missing: str) -> None:
+    rights = {kind: [v for v in verbs if v != missing] for kind, verbs in role().items()}
+
+    with ApiServer(namespaces=["team"], rights=rights, access=lambda request: "job") as server:
+        at(server, "--namespace", "team").says(f"upload {compiled}", code=2)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_two_at_once(server: ApiServer, compiled: Path, number: int) -> None:
+    """Another one uploads the same between our look-up and our request."""
+    seen = []
+
+    def other(moment: Moment) -> None:
+        if not moment.is_change or moment.is_done:
+            return
+        seen.append(moment)
+        if len(seen) == number:
+            server.faults.clear()
+            pipelines, uploads = server._pipelines, Spec.read(compiled.read_text())
+            if not server.store.pipelines:
+                pipelines.create("mnist", uploads, {}, "")
+            (pipeline_id,) = server.store.pipelines
+            digest = Package.read(compiled).digest[:12]
+            pipelines.create_version(digest, uploads, {"pipelineid": pipeline_id}, "")
+
+    server.faults.append(other)
+
+    at(server).says(f"upload {compiled}")
+
+    assert len(seen) >= number
+    assert Package.read(compiled).digest[:12] in versions(server)
+    assert len(versions(server)) <= 2
