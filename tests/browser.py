@@ -111,7 +111,15 @@ class Browser:
         self._open: Page | None = None
         self._events: list[dict[str, Any]] = []
         with contextlib.ExitStack() as stack:
-            home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tfx-mobile-ui-")))
+            home = Path(
+                stack.enter_context(
+                    tempfile.TemporaryDirectory(
+                        prefix="tfx-mobile-ui-",
+                        # Chromium's own processes may write there for a moment longer.
+                        ignore_cleanup_errors=True,
+                    )
+                )
+            )
             self._directory = home
             process = self._start(home)
             stack.callback(_end, process)

@@ -23,22 +23,6 @@ hypothesis.settings.load_profile("same")
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 
-_COSTLY = ("engine", "digits_run")
-"""Fixtures of a session that take minutes: one process of pytest-xdist makes each."""
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and so the files that share a costly fixture."""
-    groups: dict[Path, str] = {}
-    for item in items:
-        names = getattr(item, "fixturenames", ())
-        shared = next((name for name in _COSTLY if name in names), None)
-        groups[item.path] = shared or groups.get(item.path, item.path.stem)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
     """Headless Chromium; CI must have it."""

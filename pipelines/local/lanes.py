@@ -81,6 +81,11 @@ class Lane:
             )
         return None
 
+    def end(self) -> None:
+        """End the process, which then holds no file of the output directory open."""
+        self._connection.close()
+        self._process.join()
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -121,6 +126,8 @@ def run(lanes: list[Lane], jobs: list[Job], on_event: Callable[[events.Event], N
         failed = future.result()
         if failed is not None:
             raise LaneFailed(failed)
+    for lane in lanes:
+        lane.end()
 
 
 def _serve(connection: Connection) -> None:

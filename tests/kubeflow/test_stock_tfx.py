@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from pipelines.data.dataset import load
 from tests.kubeflow import emulation, pods
 from tests.kubeflow.conftest import COMMAND, DATA
 
@@ -54,20 +55,26 @@ def example_gen(compiled):
     return spec
 
 
+@pytest.fixture
+def examples(dataset):
+    """The directory of TFRecords, which only our tasks find through the pointer."""
+    return str(load(dataset).directory)
+
+
 def run(bucket, spec, shape, data_uri):
     kfp = emulation.Kfp(bucket.client, bucket.name, shape, pods.Processes())
     return kfp.run(spec, {"data_uri": data_uri})
 
 
-def test_it_knows_no_executor_logs(bucket, example_gen, dataset):
+def test_it_knows_no_executor_logs(bucket, example_gen, examples):
     with pytest.raises(emulation.TaskFailed) as caught:
-        run(bucket, stock(example_gen, "example-gen"), "2.17", str(dataset))
+        run(bucket, stock(example_gen, "example-gen"), "2.17", examples)
 
     assert "system.Artifact" in str(caught.value)
     assert "ImportError" in str(caught.value) or "ValueError" in str(caught.value)
 
 
-def test_it_knows_no_object_store(bucket, example_gen, dataset):
+def test_it_knows_no_object_store(bucket, example_gen):
     """Before KFP 2.5 there are no logs among the outputs: the next obstacle shows.
 
     `s3://` is not tried: Beam knows it where boto3 is installed, and then looks for AWS.
@@ -78,17 +85,17 @@ def test_it_knows_no_object_store(bucket, example_gen, dataset):
     assert "Unable to get filesystem from specified path" in str(caught.value)
 
 
-def test_it_needs_the_types_that_kfp_erases(bucket, compiled, dataset):
+def test_it_needs_the_types_that_kfp_erases(bucket, compiled, examples):
     spec = only(compiled, "example-gen", "statistics-gen")
     del spec["root"]["dag"]["tasks"]["example-gen"]["inputs"]["parameters"]["data_fingerprint"]
     with pytest.raises(emulation.TaskFailed) as caught:
-        run(bucket, stock(spec, "statistics-gen"), "2.4", str(dataset))
+        run(bucket, stock(spec, "statistics-gen"), "2.4", examples)
 
     assert "statistics-gen ended with 1" in str(caught.value)
     assert "AttributeError: 'NoneType' object has no attribute 'get'" in str(caught.value)
 
 
-def test_the_adapter_passes_where_stock_tfx_fails(bucket, example_gen, dataset):
-    tasks = run(bucket, example_gen, "2.17", str(dataset))
+def test_the_adapter_passes_where_stock_tfx_fails(bucket, example_gen, examples):
+    tasks = run(bucket, example_gen, "2.17", examples)
 
     assert tasks["example-gen"].artifacts["examples"].metadata["input_fingerprint"]

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ FILES = ["saved_model.pb", "variables/variables.data", "variables/variables.inde
 EITHER_KIND = ("minio", "gcs")
 """A store that honours conditional creates, and one that ignores them."""
 
+ROOT = str(Path(__file__).parents[3])
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     ["kubeflow.adapter.publish", "kubeflow.storage.s3", "kubeflow.storage.gcs"]
@@ -387,6 +389,9 @@ def test_a_push_that_was_not_renewed_for_long_gives_up(
 
 def start(model: Path, place: Place, pusher: str, endpoint: str = "") -> multiprocessing.Process:
     """A push in a process of its own."""
+    # pytest imports this file by its path, and the process by its name.
+    if ROOT not in sys.path:
+        sys.path.append(ROOT)
     process = PROCESSES.Process(
         target=push_with, args=(dict(os.environ), str(model), place.uri, pusher, endpoint)
     )
