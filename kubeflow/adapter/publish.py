@@ -38,7 +38,7 @@ _REMEMBERED = datetime.timedelta(days=30)
 """A retry later than this may push a version again: older records are not read."""
 
 _FORMER_MARKERS = ".pushing"
-"""Of the release before: `.pushing/VERSION/by` while a version was under way."""
+"""Markers of release 0.1: `.pushing/VERSION/by` while a version was under way."""
 
 
 def publish(directory: Path, destination: str, pusher: str) -> str:

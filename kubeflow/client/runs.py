@@ -157,10 +157,10 @@ def experiment_named(api: Api, name: str) -> str:
     """
     # The client looks for it before it makes one, so that it may be asked again.
     try:
-        made = api.ask(api.client.create_experiment, name=name, namespace=api.namespace)
-    except ClusterRefusedError:  # another client made it in between, which the second look finds
-        made = api.ask(api.client.create_experiment, name=name, namespace=api.namespace)
-    experiment_id: str = made.experiment_id
+        experiment = api.ask(api.client.create_experiment, name=name, namespace=api.namespace)
+    except ClusterRefusedError:  # another client created it in between: look again
+        experiment = api.ask(api.client.create_experiment, name=name, namespace=api.namespace)
+    experiment_id: str = experiment.experiment_id
     return experiment_id
 
 

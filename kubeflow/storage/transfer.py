@@ -208,12 +208,12 @@ def upload(
         raise StorageRefusedError(f"{directory} holds no files: give the directory to send")
     with _opened(uri, options, directory) as (store, location):
         found = _files(store, location) if present is None else present
-        there = {thing.name: thing for thing in found}
+        remote_objects = {thing.name: thing for thing in found}
 
         def put(file: Path) -> int:
             name = file.relative_to(directory).as_posix()
             key = location.prefix + name
-            if (thing := there.get(name)) and _is_same(store, thing, key, file):
+            if (thing := remote_objects.get(name)) and _is_same(store, thing, key, file):
                 return 0
             store.put(file, key, _for_file(on_progress, name))
             return file.stat().st_size
