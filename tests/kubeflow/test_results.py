@@ -91,6 +91,22 @@ def test_the_newest_finished_run_of_a_pipeline(runs):
     assert results.read(str(runs.root))["run"]["id"] == "two"
 
 
+def test_a_report_takes_one_listing_and_one_document(runs, monkeypatch):
+    for number in range(20):
+        runs.add(f"run {number}", number / 20)
+    requests = []
+    for name in ("list_objects", "read_bytes"):
+
+        def counted(*arguments, name=name, method=getattr(results.storage, name)):
+            requests.append(name)
+            return method(*arguments)
+
+        monkeypatch.setattr(results.storage, name, counted)
+
+    assert accuracy(runs.root) == 0.95
+    assert requests == ["list_objects", "read_bytes"]
+
+
 def test_what_the_run_recorded_is_in_its_report(runs):
     runs.add("one", 0.5)
 
