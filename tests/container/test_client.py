@@ -63,6 +63,7 @@ def test_the_client_passes_its_tests_with_the_sdk_of_the_image(
         ],
         volumes={
             f"{ROOT}/tests": "/src/tests:ro",
+            f"{ROOT}/kubeflow/manifests": "/src/kubeflow/manifests:ro",
             f"{ROOT}/pyproject.toml": "/src/pyproject.toml:ro",
             packages: "/packages:ro",
             tmp_path: "/results",

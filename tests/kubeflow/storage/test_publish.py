@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import queue
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -27,11 +26,20 @@ FILES = ["saved_model.pb", "variables/variables.data", "variables/variables.inde
 EITHER_KIND = ("minio", "gcs")
 """A store that honours conditional creates, and one that ignores them."""
 
-ROOT = str(Path(__file__).parents[3])
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
     ["kubeflow.adapter.publish", "kubeflow.storage.s3", "kubeflow.storage.gcs"]
 )
+PUSH = """
+import os
+import pathlib
+from kubeflow.adapter import publish
+
+os.environ.update({environ!r})
+publish.publish(pathlib.Path({model!r}), {uri!r}, {pusher!r})
+"""
+"""What a process of its own runs: it could not import a function of this file by its name, since a
+library has a package called `tests` too."""
 
 
 def make_model(path: Path, content: str, size: int = 100) -> Path:
@@ -389,21 +397,13 @@ def test_a_push_that_was_not_renewed_for_long_gives_up(
 
 def start(model: Path, place: Place, pusher: str, endpoint: str = "") -> multiprocessing.Process:
     """A push in a process of its own."""
-    # pytest imports this file by its path, and the process by its name.
-    if ROOT not in sys.path:
-        sys.path.append(ROOT)
-    process = PROCESSES.Process(
-        target=push_with, args=(dict(os.environ), str(model), place.uri, pusher, endpoint)
-    )
+    environ = dict(os.environ)
+    if endpoint:
+        environ |= {"STORAGE_EMULATOR_HOST": endpoint, "AWS_ENDPOINT_URL_S3": endpoint}
+    code = PUSH.format(environ=environ, model=str(model), uri=place.uri, pusher=pusher)
+    process = PROCESSES.Process(target=exec, args=(code, {}))
     process.start()
     return process
-
-
-def push_with(environ: dict[str, str], model: str, uri: str, pusher: str, endpoint: str) -> None:
-    os.environ.update(environ)
-    if endpoint:
-        os.environ["STORAGE_EMULATOR_HOST"] = os.environ["AWS_ENDPOINT_URL_S3"] = endpoint
-    publish.publish(Path(model), uri, pusher)
 
 
 @stores(*EITHER_KIND)
