@@ -121,6 +121,7 @@ def logs_hint(run_id: str, task: str | None, settings: "Settings") -> None:
     """
     from kubeflow.client import pods
     from kubeflow.client import runs as client
+    from kubeflow.client.states import State
     from kubeflow.client.tasks import Pod
     from pipelines.errors import UsageError
 
@@ -145,7 +146,7 @@ def logs_hint(run_id: str, task: str | None, settings: "Settings") -> None:
         driver = " of its driver, which failed" if found.pod is Pod.DRIVER else ""
         click.echo(f"# {found.name}: the pod{driver}")
         click.echo(pods.logs(run_id, found, namespace))
-    if not chosen and run.state is client.State.FAILED:
+    if not chosen and run.state is State.FAILED:
         click.echo(f"# {run.name} failed and KFP names no task: what Argo says of the run")
         click.echo(pods.message(run_id, namespace))
     elif not chosen:

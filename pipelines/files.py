@@ -11,8 +11,20 @@ from pathlib import Path
 from pipelines.errors import OutputError
 
 _PREFIX, _SUFFIX = ".", ".partial"
+_BLOCK = 1 << 20  # bytes
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 """What file systems without hard links answer, such as SMB and FUSE."""
+
+
+def read_blocks(file: Path) -> Iterator[bytes]:
+    """A file's content in blocks of 1 MiB.
+
+    Raises:
+      OSError: It cannot be read.
+    """
+    with file.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            yield block
 
 
 def is_partial(file: Path) -> bool:

@@ -13,10 +13,7 @@ from typing import Any
 from kubeflow.client import pipelines, tasks
 from kubeflow.client.api import Api, where, where_in
 from kubeflow.client.pipelines import Version
-from kubeflow.client.states import State as State
-from kubeflow.client.states import happened as happened
-from kubeflow.client.states import now
-from kubeflow.client.states import state_named as state_named
+from kubeflow.client.states import State, happened, now, state_named
 from kubeflow.client.tasks import Task
 from kubeflow.package import Package
 from kubeflow.parameters import Value

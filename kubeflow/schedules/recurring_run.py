@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kubeflow.client.runs import happened
+from kubeflow.client.states import happened
 from kubeflow.package import LATEST
 from kubeflow.parameters import Value
 from kubeflow.schedules.cron import Cron

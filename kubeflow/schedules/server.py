@@ -5,8 +5,8 @@ import datetime
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from kubeflow.client import runs
 from kubeflow.client.api import Api, where, where_in
+from kubeflow.client.states import happened, state_named
 from kubeflow.schedules.file import latest_multiple
 from kubeflow.schedules.recurring_run import RecurringRun
 from kubeflow.schedules.target import Target
@@ -65,7 +65,7 @@ def load_last(api: Api, found: Iterable[RecurringRun]) -> list[RecurringRun]:
                 filter=where_in("recurring_run_id", ids),
             )
             for run in page.runs or []:
-                tick = runs.happened(run.scheduled_at) or run.created_at
+                tick = happened(run.scheduled_at) or run.created_at
                 last.setdefault(run.recurring_run_id, tick)
             if page.next_page_token:
                 left += [
@@ -196,7 +196,7 @@ def list_active(api: Api, run: RecurringRun) -> Sequence[str]:
         sort_by="created_at desc",
         filter=where("recurring_run_id", run.recurring_run_id),
     )
-    return [one.display_name for one in found if not runs.state_named(one.state).is_final]
+    return [one.display_name for one in found if not state_named(one.state).is_final]
 
 
 def _rfc3339(time: datetime.datetime | None) -> str | None:

@@ -2,17 +2,16 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-_BLOCK = 1 << 20  # bytes
+from pipelines import files
 
 
 def md5(file: Path) -> str:
     """MD5 of a file, in hexadecimal."""
     digest = hashlib.md5(usedforsecurity=False)
-    for block in _blocks(file):
+    for block in files.read_blocks(file):
         digest.update(block)
     return digest.hexdigest()
 
@@ -37,12 +36,6 @@ def crc32c(file: Path) -> str:
     import google_crc32c
 
     digest = cast(Any, google_crc32c).Checksum()  # it has types, but not of this
-    for block in _blocks(file):
+    for block in files.read_blocks(file):
         digest.update(block)
     return str(base64.b64encode(digest.digest()), "ascii")
-
-
-def _blocks(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            yield block

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from pipelines import files
 from pipelines.documents import Document
 
 MANIFEST = "manifest.json"
@@ -18,7 +19,6 @@ DATA_FILES = {split: f"{split}/data.tfrecord.gz" for split in (TRAIN, EVAL)}
 
 NAME_PATTERN = "[0-9a-f]{16}"
 _NAME_DIGITS = 16
-_BLOCK = 1 << 20  # bytes
 
 
 class _Entry(BaseModel):
@@ -153,11 +153,10 @@ def describe_file(file: Path) -> File:
     sha256 = hashlib.sha256()
     crc32c = cast(Any, google_crc32c).Checksum()  # the package has types, but not of this
     size = 0
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            sha256.update(block)
-            crc32c.update(block)
-            size += len(block)
+    for block in files.read_blocks(file):
+        sha256.update(block)
+        crc32c.update(block)
+        size += len(block)
     return File(
         size=size, sha256=sha256.hexdigest(), crc32c=str(base64.b64encode(crc32c.digest()), "ascii")
     )

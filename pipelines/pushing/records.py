@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from pipelines import files
 from pipelines.documents import Document
 from pipelines.errors import DocumentError
 
@@ -23,8 +24,6 @@ MAIN_FILES = ("saved_model.pb", "tflite")
 
 ABANDONED = datetime.timedelta(hours=1)
 """A push that left no sign of life for so long has ended."""
-
-_BLOCK = 1 << 20  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,8 +130,7 @@ def _names(directory: Path) -> Iterator[str]:
 def _hash(file: Path) -> tuple[str, int]:
     """SHA-256 in hexadecimal, and bytes."""
     digest, size = hashlib.sha256(), 0
-    with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-            size += len(block)
+    for block in files.read_blocks(file):
+        digest.update(block)
+        size += len(block)
     return digest.hexdigest(), size

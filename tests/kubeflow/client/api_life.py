@@ -28,9 +28,9 @@ CACHED = "CACHED"
 OMITTED = "OMITTED"
 """What it needs has failed; reported with no state."""
 DRIVER_PENDING, DRIVER_FAILED = "DRIVER_PENDING", "DRIVER_FAILED"
-"""Its driver's pod has not started, or has failed; it has no pod of its own."""
+"""The task's driver pod has not started, or has failed; the task has no pod."""
 RETRIED = "RETRIED"
-"""Its first pod was lost, and the second has not started. Only where there are retries."""
+"""The task lost its first pod, and the second has not started. Only where Argo retries."""
 
 UNFINISHED = "0001-01-01T00:00:00Z"
 _ENDED = (SUCCEEDED, FAILED, SKIPPED, CACHED, OMITTED)

@@ -494,7 +494,7 @@ def test_list_turns_pages_and_stops(
 def test_a_list_of_many_runs_takes_few_requests(
     person: Person, server: ApiServer, uploaded: Path
 ) -> None:
-    """Of 1,000 runs, in turn of six versions of two pipelines, half are of the one asked for."""
+    """1,000 runs take turns among six versions of two pipelines; half belong to the listed one."""
     for name in ("mnist", "other"):
         for number in range(2 + (name == "other")):
             file = change(

@@ -210,7 +210,7 @@ def role() -> dict[str, list[str]]:
 
 
 def test_with_the_rights_of_the_upload_job(compiled: Path) -> None:
-    """Its Role has no `delete`, which the version that KFP makes by itself would need."""
+    """The Role lacks `delete`, which removing KFP's automatic version would need."""
     with ApiServer(namespaces=["team"], rights=role(), access=lambda request: "job") as server:
         job = at(server, "--namespace", "team")
         assert ": uploaded" in job.says(f"upload {compiled}").stdout
