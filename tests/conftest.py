@@ -23,6 +23,12 @@ hypothesis.settings.load_profile("same")
 os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Name a case of bytes after its argument: serialized maps have another order in each process,
+    and pytest-xdist wants the same names in all of them."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
     """Headless Chromium; CI must have it."""
