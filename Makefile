@@ -26,7 +26,7 @@ demo:  ## run the pipeline: DATA=digits|mnist|FOLDER OUTPUT=demo ARGS='--set key
 	@"$(BIN)/tfx-mobile" run --output "$$OUTPUT" $${DATA:+--data "$$DATA"} $(ARGS)
 
 test: lint  ## checks and all tests, real pipeline runs included
-	@"$(BIN)/python" -m pytest -q -n 2 --dist loadfile $(ARGS)
+	@"$(BIN)/python" -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-unit:  ## the tests that take seconds
 	@$(SETUP) --dev
