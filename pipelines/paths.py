@@ -7,7 +7,8 @@ def expand(path: str) -> str:
     """A path with the home directory in place of a leading `~` or `~USER`.
 
     Raises:
-      ValueError: There is no such user, or this user has no home directory.
+      ValueError: There is no such user or home directory, or the path is not UTF-8, as which
+        TensorFlow takes paths.
     """
     expanded = os.path.expanduser(path)
     if expanded.startswith("~"):
@@ -15,14 +16,14 @@ def expand(path: str) -> str:
         raise ValueError(
             f"there is no home directory {user}: write ./{path} if the name begins with ~"
         )
+    if not is_utf8(expanded):
+        raise ValueError("is not UTF-8 in this locale: rename it, or set PYTHONUTF8=1")
     return expanded
 
 
-def find_fault(path: str) -> str:
-    """Why TensorFlow cannot use a path, which it takes as UTF-8; empty if it can."""
+def is_utf8(path: str) -> bool:
+    """Whether a path's bytes are those of its text in UTF-8, whatever the locale."""
     try:
-        if path.encode() == os.fsencode(path):
-            return ""
+        return os.fsencode(path) == path.encode()
     except UnicodeEncodeError:
-        pass
-    return f"the path {path!a} is not UTF-8 in this environment: rename it, or set PYTHONUTF8=1"
+        return False

@@ -65,13 +65,17 @@ def _digits(value: Any) -> Any:
     return str(value) if is_number else value
 
 
+def _expand_home(path: Any) -> Any:
+    return paths.expand(path) if isinstance(path, str) else path
+
+
 def _not_at_home(path: str) -> str:
     if path.startswith("~"):
         raise ValueError("is a path in the tasks' pods, where ~ is not your home: write it in full")
     return path
 
 
-UserPath = Annotated[str, AfterValidator(paths.expand)]
+UserPath = Annotated[str, BeforeValidator(_expand_home)]
 """A path on the user's machine, where `~` is the home directory."""
 PodPath = Annotated[str, AfterValidator(_not_at_home)]
 """A URI, or a path in the tasks' pods."""
