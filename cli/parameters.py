@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pipelines import paths
+from pipelines.errors import SettingsError
 
 LONGEST_SECONDS = 86_400.0
 
@@ -18,9 +19,13 @@ class UserPath(click.Path):
         super().__init__(path_type=Path, **checks)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path, or a usage error where there is no such home directory."""
-        path = super().convert(_expand(self, str(value), param, ctx), param, ctx)
-        return Path(_expand(self, str(path), param, ctx)) if self.resolve_path else path
+        """The path.
+
+        Raises:
+          SettingsError: There is no such home directory, or the path is not UTF-8.
+        """
+        path = super().convert(_expand(str(value), param), param, ctx)
+        return Path(_expand(str(path), param)) if self.resolve_path else path
 
 
 class Place(click.ParamType[str]):
@@ -29,8 +34,12 @@ class Place(click.ParamType[str]):
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The place, or a usage error where there is no such home directory."""
-        return _expand(self, str(value), param, ctx)
+        """The place.
+
+        Raises:
+          SettingsError: There is no such home directory, or the path is not UTF-8.
+        """
+        return _expand(str(value), param)
 
 
 class Seconds(click.FloatRange):
@@ -47,13 +56,9 @@ class Seconds(click.FloatRange):
         return number
 
 
-def _expand(
-    kind: click.ParamType[Any],
-    value: str,
-    param: click.Parameter | None,
-    ctx: click.Context | None,
-) -> str:
+def _expand(value: str, param: click.Parameter | None) -> str:
     try:
         return paths.expand(value)
     except ValueError as error:
-        kind.fail(f"{value!a}: {error}.", param, ctx)
+        name = param.get_error_hint(None) if param else "the path"
+        raise SettingsError(f"{name}: {error}, got {value!r}") from None
