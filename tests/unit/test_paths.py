@@ -10,8 +10,11 @@ from click.testing import CliRunner, Result
 
 from cli.main import main
 from cli.parameters import Place, UserPath
+from kubeflow.package import Package
 from pipelines import paths, settings
 from pipelines.errors import SettingsError
+
+GOLDEN = Path(__file__).parents[1] / "kubeflow" / "golden" / "legacy.yaml"
 
 
 @pytest.fixture
@@ -101,6 +104,14 @@ def test_settings(home: Path, override: str) -> None:
 def test_paths_of_pods_have_no_home(key: str) -> None:
     with pytest.raises(SettingsError, match=rf"kubeflow\.{key}: "):
         settings.load(overrides=[f"kubeflow.{key}=~/x"])
+
+
+@pytest.mark.parametrize("name", ["data_uri", "push_to"])
+def test_parameters_of_runs_have_no_home(name: str) -> None:
+    package = Package.read(GOLDEN)
+    assert package.arguments({name: "/mounted"}) == {name: "/mounted"}
+    with pytest.raises(SettingsError, match=f"parameter {name} cannot be '~/x'.*not your home"):
+        package.arguments({name: "~/x"})
 
 
 @pytest.mark.parametrize(
