@@ -19,7 +19,7 @@ from rich.table import Table
 
 from benchmarks import measure
 from benchmarks.local import MNIST, RESULTS
-from cli.parameters import UserPath
+from cli.parameter_types import UserPath
 from pipelines.errors import DataError
 from pipelines.local.layout import Layout
 

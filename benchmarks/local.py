@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import measure, upstream
-from cli.parameters import UserPath
+from cli.parameter_types import UserPath
 from pipelines.errors import DataError
 
 _ROOT = Path(__file__).resolve().parent.parent

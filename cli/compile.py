@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from cli import options, quiet
-from cli.parameters import UserPath
+from cli.parameter_types import UserPath
 
 
 @click.command(name="compile", cls=options.SettingsHelp)

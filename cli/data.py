@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import quiet
-from cli.parameters import Place, UserPath
+from cli.parameter_types import Place, UserPath
 from cli.storage_options import options, storage_options
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cli.parameters import UserPath
+from cli.parameter_types import UserPath
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

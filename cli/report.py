@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.cluster_options import cluster_options, connect
-from cli.parameters import Place, UserPath
+from cli.parameter_types import Place, UserPath
 from cli.storage_options import options, storage_options
 
 if TYPE_CHECKING:

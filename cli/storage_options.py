@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from cli.parameters import Place
+from cli.parameter_types import Place
 
 if TYPE_CHECKING:
     from kubeflow.storage import Options

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.cluster_options import cluster_options, connect
-from cli.parameters import Seconds
+from cli.parameter_types import Seconds
 from cli.storage_options import options, storage_options
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.cluster_options import cluster_options, connect
-from cli.parameters import UserPath
+from cli.parameter_types import UserPath
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings

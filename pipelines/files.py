@@ -42,7 +42,7 @@ def read_text(file: Path, what: str) -> str:
     except OSError as error:
         raise SettingsError(f"cannot read {what} {file}: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise SettingsError(f"{what} {file} is not UTF-8 text: save it in that encoding") from None
+        raise SettingsError(f"{file} is not UTF-8 text: save it in that encoding") from None
 
 
 def is_partial(file: Path) -> bool:

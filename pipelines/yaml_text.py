@@ -22,7 +22,7 @@ _TEXT, _MERGE = f"{_TAG}str", f"{_TAG}merge"
 _KINDS = {
     f"{_TAG}int": "a number",
     f"{_TAG}float": "a number",
-    f"{_TAG}bool": "yes or no",
+    f"{_TAG}bool": "a truth value",
     f"{_TAG}null": "null",
     f"{_TAG}timestamp": "a date",
 }
@@ -67,10 +67,16 @@ class Scalar:
         kind = f"the number {self.value}" if is_changed else self.kind
         # A shell takes the outer quotes of an option for its own.
         quotes = ("'", "'") if self.source.is_file else ("'\"", "\"'")
+        number = f", or write {self.value} for the number" if self.is_ambiguous else ""
         return (
             f"{self.text or 'no value'} is read as {kind}; quote it: "
-            f"{self.text.join(quotes)} ({self.source.place(self.mark)})"
+            f"{self.text.join(quotes)}{number} ({self.source.place(self.mark)})"
         )
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether YAML 1.2 reads another number, or a text."""
+        return self.kind == "a number" and _AMBIGUOUS.fullmatch(self.text) is not None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,8 +244,8 @@ class _Reader:
             reason = f"{_named(location)}: {node.value} is not {_KINDS[node.tag]} ({error})"
             raise self._refusal(node, f"{reason}; quote it if it is a text") from None
         scalar = Scalar(node.value, _KINDS[node.tag], value, self._source, node.start_mark)
-        if scalar.kind == "a number" and _AMBIGUOUS.fullmatch(node.value):
-            raise SettingsError(f"{_named(location)}: {scalar}, or write {value} for the number")
+        if scalar.is_ambiguous:
+            raise SettingsError(f"{_named(location)}: {scalar}")
         self.scalars[location] = scalar
         return value
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cli.main import main
-from cli.parameters import Place, UserPath
+from cli.parameter_types import Place, UserPath
 from kubeflow.package import Package
 from pipelines import paths, settings
 from pipelines.errors import SettingsError

@@ -38,9 +38,9 @@ def refusal(directory: Path, content: str | bytes) -> str:
         ("5", "a number"),
         ("2026-11-27", "a date"),
         ("2026-11-27T12:00:00Z", "a date"),
-        ("yes", "yes or no"),
-        ("Off", "yes or no"),
-        ("true", "yes or no"),
+        ("yes", "a truth value"),
+        ("Off", "a truth value"),
+        ("true", "a truth value"),
         ("~", "null"),
         ("Null", "null"),
     ],
@@ -50,8 +50,9 @@ def test_what_is_not_a_text_is_refused_as_it_is_written(
     tmp_path: Path, written: str, kind: str, place: str
 ) -> None:
     message = refusal(tmp_path, f"kubeflow:\n  {place}:\n    KEY: {written}\n")
-    expected = f"kubeflow.{place}.KEY: {written} is read as {kind}; quote it: '{written}' "
-    assert message.startswith(f"{expected}(settings.yaml, line 3)")
+    expected = f"kubeflow.{place}.KEY: {written} is read as {kind}; quote it: '{written}'"
+    assert message.startswith(expected)
+    assert message.endswith(" (settings.yaml, line 3)")
 
 
 def test_empty_value_where_a_text_is_wanted(tmp_path: Path) -> None:
@@ -124,7 +125,8 @@ def test_option_replaces_the_wrong_value_of_the_file(tmp_path: Path) -> None:
 def test_number_that_readers_of_yaml_disagree_on_is_refused(tmp_path: Path, written: str) -> None:
     message = refusal(tmp_path, f"training:\n  steps: {written}\n")
     assert message.startswith(f"training.steps: {written} is read as ")
-    assert "(settings.yaml, line 2), or write " in message
+    assert ", or write " in message
+    assert message.endswith(" for the number (settings.yaml, line 2)")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ MERGED_LAUGHS = "\n".join(
     ("content", "words"),
     [
         ("1: x", ["line 1", "the key 1 is read as a number; quote it: '1'"]),
-        ("kubeflow:\n  environment: {on: x}", ["line 2", "the key on is read as yes or no"]),
+        ("kubeflow:\n  environment: {on: x}", ["line 2", "the key on is read as a truth value"]),
         ("~: x", ["line 1", "the key ~ is read as null"]),
         ("?\n: x", ["line 1", "the key null is read as null"]),
         ("2026-11-27: x", ["line 1", "the key 2026-11-27 is read as a date"]),
@@ -202,8 +204,8 @@ MERGED_LAUGHS = "\n".join(
         ("name: * * *", ["line 1", "quote a value"]),
         ("training: {<<: 3}", ["<< takes a mapping"]),
         ("training:\n  steps: " + "9" * 5000, ["line 2", "training.steps: "]),
-        ("name: mine".encode("utf-16"), ["the settings file settings.yaml is not UTF-8"]),
-        ("name: größe".encode("latin-1"), ["the settings file settings.yaml is not UTF-8"]),
+        ("name: mine".encode("utf-16"), ["settings.yaml is not UTF-8"]),
+        ("name: größe".encode("latin-1"), ["settings.yaml is not UTF-8"]),
         ("name: \x07", ["settings.yaml is not valid YAML"]),
     ],
     ids=lambda value: "" if isinstance(value, list) else ascii(value)[1:20],

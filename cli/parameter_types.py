@@ -1,4 +1,4 @@
-"""Types of what a command is given: paths, places and seconds."""
+"""Types of parameters that click lacks: paths with `~`, places and seconds."""
 
 import math
 from pathlib import Path
@@ -9,7 +9,7 @@ import click
 from pipelines import paths
 from pipelines.errors import SettingsError
 
-LONGEST_SECONDS = 86_400.0
+_LONGEST = 86_400.0  # seconds
 
 
 class UserPath(click.Path):
@@ -46,7 +46,7 @@ class Seconds(click.FloatRange):
     """A time between two looks: a tenth of a second to a day."""
 
     def __init__(self) -> None:
-        super().__init__(min=0.1, max=LONGEST_SECONDS)
+        super().__init__(min=0.1, max=_LONGEST)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The number, or a usage error where it is none: click takes nan for one in the range."""
