@@ -19,6 +19,7 @@ from rich.table import Table
 
 from benchmarks import measure
 from benchmarks.local import MNIST, RESULTS
+from cli.parameter_types import UserPath
 from pipelines.errors import DataError
 from pipelines.local.layout import Layout
 
@@ -55,7 +56,7 @@ console = Console(highlight=False)
 @click.option(
     "--data",
     default=MNIST,
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="Directory of MNIST images in IDX format.",
 )
 def main(sizes: tuple[int, ...], data: Path) -> None:

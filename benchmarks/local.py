@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import measure, upstream
+from cli.parameter_types import UserPath
 from pipelines.errors import DataError
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -68,7 +69,7 @@ class Run:
 @click.option(
     "--data",
     default=MNIST,
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="Directory of the 10,000 MNIST test images in IDX format.",
 )
 @click.option(

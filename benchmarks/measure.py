@@ -58,7 +58,7 @@ def run(command: Sequence[str], env: Mapping[str, str], log: Path) -> Measured:
     seconds = time.perf_counter() - start
     cpu = _children_seconds() - cpu
     if code != 0:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-25:])
         raise RunError(f"{' '.join(command)} ended with code {code}:\n{tail}")
     return Measured(
         seconds=round(seconds, 2),
@@ -89,7 +89,7 @@ def machine() -> dict[str, Any]:
     """What the figures depend on, nothing that tells whose machine it is."""
     models = [
         line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         if line.startswith("model name")
     ]
     return {

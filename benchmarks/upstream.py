@@ -136,7 +136,7 @@ def _index() -> dict[str, str]:
     asked = subprocess.run(
         [sys.executable, "-m", "pip", "config", "get", "global.index-url"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     url = os.environ.get("PIP_INDEX_URL") or asked.stdout.strip()
@@ -145,7 +145,7 @@ def _index() -> dict[str, str]:
 
 def _run(*command: str, **env: str) -> str:
     done = subprocess.run(
-        command, env={**os.environ, **env}, capture_output=True, text=True, check=False
+        command, env={**os.environ, **env}, capture_output=True, encoding="utf-8", check=False
     )
     if done.returncode != 0:
         raise SetupError(f"{' '.join(command)} failed: {(done.stderr or done.stdout).strip()}")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli import options, quiet
+from cli.parameter_types import UserPath
 
 
 @click.command(name="compile", cls=options.SettingsHelp)
@@ -17,7 +18,7 @@ from cli import options, quiet
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=UserPath(dir_okay=False),
     default=Path("pipeline.yaml"),
     show_default=True,
     help="The file to write.",

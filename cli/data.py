@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import quiet
+from cli.parameter_types import Place, UserPath
 from cli.storage_options import options, storage_options
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="Directory for datasets, empty or of earlier ones.  [required without COMMAND]",
 )
 @click.option(
@@ -55,14 +56,14 @@ def data(ctx: click.Context, source: str, output: Path | None, eval_fraction: fl
     from pipelines import settings
     from pipelines.data import prepare
 
-    settings.validate({"data": {"source": source, "eval_fraction": eval_fraction}})
-    dataset, how = prepare.prepare(source, output, eval_fraction)
+    checked = settings.validate({"data": {"source": source, "eval_fraction": eval_fraction}}).data
+    dataset, how = prepare.prepare(checked.source, output, checked.eval_fraction)
     click.echo(f"{output}: {how}; {_summary(dataset.manifest)}")
 
 
 @data.command()
-@click.argument("directory", type=click.Path(path_type=Path))
-@click.argument("uri")
+@click.argument("directory", type=UserPath())
+@click.argument("uri", type=Place())
 @storage_options
 def push(
     directory: Path, uri: str, endpoint: str | None, region: str | None, ca_file: str | None
@@ -99,7 +100,7 @@ def push(
 
 
 @data.command()
-@click.argument("uri")
+@click.argument("uri", type=Place())
 @storage_options
 def ls(uri: str, endpoint: str | None, region: str | None, ca_file: str | None) -> None:
     """List the datasets at URI, newest first; other objects where there is no dataset.
@@ -125,7 +126,7 @@ def ls(uri: str, endpoint: str | None, region: str | None, ca_file: str | None) 
 
 
 @data.command()
-@click.argument("uri")
+@click.argument("uri", type=Place())
 @click.option(
     "--keep",
     type=click.IntRange(min=1),

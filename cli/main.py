@@ -5,12 +5,17 @@ from typing import Any
 
 import click
 
-from cli import compile, data, doctor, report, run, runs, schedule, submit, upload
+from cli import compile, data, doctor, report, run, runs, schedule, submit, terminal, upload
 from pipelines.errors import TfxMobileError
 
 
 class _Commands(click.Group):
     """Turns our errors into one sentence and an exit code; `--debug` shows the trace."""
+
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command; a terminal that lacks a character shows a replacement."""
+        terminal.replace_what_cannot_be_shown()
+        return super().main(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

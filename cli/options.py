@@ -1,10 +1,11 @@
 """Options that several commands share."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from cli.parameter_types import UserPath
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -21,7 +22,7 @@ def settings_options(command: Command) -> Command:
     return click.option(
         "--settings",
         "settings_file",
-        type=click.Path(path_type=Path),
+        type=UserPath(),
         help="A YAML file of settings.",
     )(command)
 

@@ -25,10 +25,19 @@ def console() -> Console:
 
 
 class _State(SpinnerColumn):
-    """A dot for a step to come, a spinner for the running one, a tick for a finished one."""
+    """A dot for a step to come, a spinner for the running one, a tick for a finished one.
+
+    A terminal that lacks these characters shows them in ASCII.
+    """
+
+    def __init__(self, console: Console) -> None:
+        is_ascii = console.options.ascii_only
+        spinner, finished = ("line", "v") if is_ascii else ("dots", "✓")
+        self._waiting = "." if is_ascii else "·"
+        super().__init__(spinner, finished_text=f"[green]{finished}[/]")
 
     def render(self, task: Task) -> RenderableType:
-        return super().render(task) if task.started else Text("·", style="dim")
+        return super().render(task) if task.started else Text(self._waiting, style="dim")
 
 
 class Steps:
@@ -39,7 +48,7 @@ class Steps:
         self._tasks: dict[str, TaskID] = {}
         self._started: dict[str, float] = {}
         self._progress = Progress(
-            _State(finished_text="[green]✓[/]"),
+            _State(console),
             TextColumn("{task.description}", table_column=Column(no_wrap=True)),
             TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
             TextColumn(

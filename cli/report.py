@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.cluster_options import cluster_options, connect
+from cli.parameter_types import Place, UserPath
 from cli.storage_options import options, storage_options
 
 if TYPE_CHECKING:
@@ -16,11 +17,11 @@ _RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @click.command()
-@click.argument("run", metavar="DIRECTORY|RUN_ID|URI")
+@click.argument("run", metavar="DIRECTORY|RUN_ID|URI", type=Place())
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     default=Path(),
     help="With RUN_ID or URI: the directory for report.json and report.html.  [default: this one]",
 )

@@ -5,13 +5,14 @@ from pathlib import Path
 import click
 
 from cli import options
+from cli.parameter_types import UserPath
 
 
 @click.command(cls=options.SettingsHelp)
 @click.option(
     "--output",
     required=True,
-    type=click.Path(path_type=Path),
+    type=UserPath(resolve_path=True),
     help="Directory for data, artifacts, pushed models and the report; made if missing.",
 )
 @click.option(
@@ -43,7 +44,7 @@ def run(
     from pipelines.report import build, table
 
     loaded = settings.load(settings_file, overrides, {"data.source": source})
-    layout = Layout(output.resolve())
+    layout = Layout(output)
     console = progress.console()
     with progress.Steps(console) as steps:
         supervisor.run(loaded, layout, steps.on_event)

@@ -23,7 +23,7 @@ def runs() -> None:
 @runs.command(name="list")
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=1_000_000),
     default=20,
     show_default=True,
     help="How many at most, newest first.",

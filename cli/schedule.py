@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cli.cluster_options import cluster_options, connect
+from cli.parameter_types import UserPath
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,7 +45,7 @@ def _file_options(command: Command) -> Command:
     )(command)
     return click.option(
         "--file",
-        type=click.Path(path_type=Path),
+        type=UserPath(),
         default=Path("schedules.yaml"),
         show_default=True,
         help="The schedules.",

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cli.parameter_types import Place
+
 if TYPE_CHECKING:
     from kubeflow.storage import Options
 
@@ -15,7 +17,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def storage_options(command: Command) -> Command:
     """`--endpoint URL`, `--region NAME` and `--ca-file PATH`."""
     for option in (
-        click.option("--ca-file", metavar="PATH", help="PEM file of the CA of the endpoint."),
+        click.option(
+            "--ca-file", metavar="PATH", type=Place(), help="PEM file of the CA of the endpoint."
+        ),
         click.option("--region", metavar="NAME", help="Region of an s3:// bucket."),
         click.option(
             "--endpoint",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.cluster_options import cluster_options, connect
+from cli.parameter_types import Seconds
 from cli.storage_options import options, storage_options
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--follow", is_flag=True, help="The same, and show its tasks as they go.")
 @click.option(
     "--every",
-    type=click.FloatRange(min=0.1),
+    type=Seconds(),
     default=5.0,
     show_default=True,
     metavar="SECONDS",

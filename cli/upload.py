@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.cluster_options import cluster_options, connect
+from cli.parameter_types import UserPath
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
 
 
 @click.command()
-@click.argument(
-    "compiled", metavar="[FILE]", type=click.Path(path_type=Path), default=Path("pipeline.yaml")
-)
+@click.argument("compiled", metavar="[FILE]", type=UserPath(), default=Path("pipeline.yaml"))
 @cluster_options
 def upload(compiled: Path, settings: "Settings") -> None:
     """Bring FILE, which `compile` wrote, to Kubeflow Pipelines as a version of its pipeline.

@@ -19,6 +19,9 @@ from pipelines.errors import SettingsError, UsageError
 LATEST = "latest"
 """In place of a version's name: the newest."""
 
+_NUMBERS = {"NUMBER_INTEGER": "a whole number", "NUMBER_DOUBLE": "a number"}
+"""Types of parameters that are numbers; our other parameters are texts."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Package:
@@ -38,7 +41,7 @@ class Package:
           UsageError: There is no such file, or it is something else.
         """
         try:
-            documents = list(yaml.load_all(file.read_text(), yaml.CSafeLoader))
+            documents = list(yaml.load_all(file.read_bytes(), yaml.CSafeLoader))
         except OSError as error:
             raise UsageError(
                 f"cannot read {file} ({error.strerror}): write it with tfx-mobile compile"
@@ -141,13 +144,13 @@ class Package:
 
 def _typed(name: str, value: Any, wanted: str) -> Value:
     try:
-        if isinstance(value, bool | dict | list) or value is None:
-            raise ValueError
-        if wanted == "NUMBER_INTEGER":
-            return int(str(value))
-        return float(value) if wanted == "NUMBER_DOUBLE" else str(value)
-    except ValueError:
-        kind = {"NUMBER_INTEGER": "a whole number", "NUMBER_DOUBLE": "a number"}
-        raise SettingsError(
-            f"the parameter {name} takes {kind.get(wanted, 'a text')}, not {value!r}"
-        ) from None
+        match value:
+            case str() if wanted not in _NUMBERS:
+                return value
+            case int() | float() | str() if wanted in _NUMBERS and not isinstance(value, bool):
+                return int(str(value)) if wanted == "NUMBER_INTEGER" else float(value)
+    except (ValueError, OverflowError):
+        pass
+    kind = _NUMBERS.get(wanted, "a text")
+    mend = "" if wanted in _NUMBERS else ": quote it"
+    raise SettingsError(f"the parameter {name} takes {kind}, not {value!r}{mend}")

@@ -128,6 +128,7 @@ FORM = (
 
 DATA_URI = "data_uri"
 DATA_DESCRIPTION = "The dataset: where `tfx-mobile data push` put it."
+_DATA = RunParameter(DATA_URI, "kubeflow.data", DATA_DESCRIPTION, {})
 
 
 def check(name: str, value: Value) -> None:
@@ -136,7 +137,7 @@ def check(name: str, value: Value) -> None:
     Raises:
       SettingsError: It is out of bounds.
     """
-    for parameter in FORM:
+    for parameter in (*FORM, _DATA):
         if parameter.name == name:
             parameter.checked(value)
 

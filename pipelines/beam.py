@@ -84,7 +84,7 @@ def job_server(beam: Beam) -> Iterator[None]:
     if beam.runner not in ("flink", "spark"):
         yield
         return
-    jar = Path(beam.job_server_jar).expanduser()
+    jar = Path(beam.job_server_jar)
     if not jar.is_file():
         raise EnvironmentLacksError(
             f"beam.job_server_jar is {jar}, and there is no such file: docs/beam.md says where "

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.errors import OutputError
+from pipelines.errors import OutputError, SettingsError
 
 _PREFIX, _SUFFIX = ".", ".partial"
 _BLOCK = 1 << 20  # bytes
@@ -25,6 +25,24 @@ def read_blocks(file: Path) -> Iterator[bytes]:
     with file.open("rb") as stream:
         while block := stream.read(_BLOCK):
             yield block
+
+
+def read_text(file: Path, what: str) -> str:
+    """The content of a UTF-8 file that a user gave, whatever the locale; a byte order mark is cut.
+
+    Args:
+      file: The file.
+      what: What it holds, for messages.
+
+    Raises:
+      SettingsError: It cannot be read, or is in another encoding.
+    """
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"cannot read {what} {file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file} is not UTF-8 text: save it in that encoding") from None
 
 
 def is_partial(file: Path) -> bool:

@@ -7,6 +7,8 @@ A settings file holds any part of this, which are the defaults:
     training: {preset: mlp, steps: 5000, batch_size: 40, learning_rate: 0.0015, seed: 1}
     evaluation: {min_accuracy: 0.8}
     branches: [keras, lite]
+
+Texts are taken as they are written: where a text is wanted, an unquoted number is refused.
 """
 
 import difflib
@@ -15,21 +17,72 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from pipelines import paths, yaml_text
 from pipelines.errors import SettingsError
+from pipelines.yaml_text import Document, Location
 
 BASELINE = "keras"
 """The branch that every other one is compared with."""
+
+_INT32 = 2**31 - 1
+"""Largest number of steps and examples: TFX keeps steps in an int32."""
+_INT64 = 2**63 - 1
+_LARGEST_PORT = 65_535
+_FLOAT32 = (1.1754943508222875e-38, 3.4028234663852886e38)
+"""The smallest and the largest number, without what TensorFlow may flush to zero."""
+
+
+def _fits_float32(number: float) -> float:
+    smallest, largest = _FLOAT32
+    if not smallest <= number <= largest:
+        raise ValueError(
+            "is not within 1.2e-38 and 3.4e38, the numbers that TensorFlow trains with"
+        )
+    return number
+
+
+def _has_port(endpoint: str) -> str:
+    if endpoint and not 0 < int(endpoint.rpartition(":")[2]) <= _LARGEST_PORT:
+        raise ValueError(f"has no port from 1 to {_LARGEST_PORT}")
+    return endpoint
+
+
+def _digits(value: Any) -> Any:
+    """A number as a quantity of Kubernetes, which is a text but looks like a number."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
+
+
+def _expand_home(path: Any) -> Any:
+    return paths.expand(path) if isinstance(path, str) else path
+
+
+def _not_at_home(path: str) -> str:
+    if path.startswith("~"):
+        raise ValueError("is a path in the tasks' pods, where ~ is not your home: write it in full")
+    return path
+
+
+UserPath = Annotated[str, BeforeValidator(_expand_home)]
+"""A path on the user's machine, where `~` is the home directory."""
+PodPath = Annotated[str, AfterValidator(_not_at_home)]
+"""A URI, or a path in the tasks' pods."""
+Float32 = Annotated[float, AfterValidator(_fits_float32)]
+"""A positive number that TensorFlow trains with."""
+Quantity = Annotated[str, BeforeValidator(_digits)]
+"""A number with or without a unit, as Kubernetes writes it."""
 
 
 class _Settings(BaseModel):
@@ -37,9 +90,10 @@ class _Settings(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_yes_or_no(cls, value: Any) -> Any:
+    def _no_yes_or_no(cls, value: Any, info: ValidationInfo) -> Any:
         """YAML reads yes, no, on and off as truth values, which Python takes for 1 and 0."""
-        if isinstance(value, bool):
+        is_text = info.field_name and cls.model_fields[info.field_name].annotation is str
+        if isinstance(value, bool) and not is_text:
             raise ValueError("takes a value, not yes or no")
         return value
 
@@ -47,7 +101,7 @@ class _Settings(BaseModel):
 class Data(_Settings):
     """Where the examples come from."""
 
-    source: str = Field(
+    source: UserPath = Field(
         "auto",
         min_length=1,
         description="digits, mnist, auto (mnist if it can be had within seconds, else digits), or "
@@ -62,19 +116,21 @@ class Training(_Settings):
     """How both branches are trained."""
 
     preset: Literal["mlp", "cnn"] = Field("mlp", description="the model: modules/model.py")
-    steps: int = Field(5000, ge=1, lt=2**31, description="training steps")
+    steps: int = Field(5000, ge=1, le=_INT32, description="training steps")
     eval_steps: int = Field(
-        100, ge=1, lt=2**31, description="batches in each check of the validation loss"
+        100, ge=1, le=_INT32, description="batches in each check of the validation loss"
     )
-    batch_size: int = Field(40, ge=1, description="examples per step")
-    learning_rate: float = Field(0.0015, gt=0, description="RMSprop's learning rate")
-    decay_rate: float = Field(
+    batch_size: int = Field(40, ge=1, le=_INT32, description="examples per step")
+    learning_rate: Float32 = Field(0.0015, gt=0, description="RMSprop's learning rate")
+    decay_rate: Float32 = Field(
         1.0, gt=0, le=1, description="learning rate decays to this part of itself; 1: constant"
     )
     early_stopping_patience: int = Field(
-        0, ge=0, description="checks without improvement before stopping; 0: never"
+        0, ge=0, le=_INT32, description="checks without improvement before stopping; 0: never"
     )
-    check_every: int = Field(500, ge=1, description="steps between checks of the validation loss")
+    check_every: int = Field(
+        500, ge=1, le=_INT32, description="steps between checks of the validation loss"
+    )
     seed: int = Field(1, ge=0, lt=2**32, description="seed of weights, dropout and order")
 
 
@@ -102,7 +158,9 @@ class Branch(_Settings):
         pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)+)?$",
         description="dotted path of the Trainer's function; empty: the one of the kind in modules/",
     )
-    max_bytes: int | None = Field(None, ge=1, description="largest model file, lite only")
+    max_bytes: int | None = Field(
+        None, ge=1, le=_INT64, description="largest model file, lite only"
+    )
     max_latency_us: float | None = Field(
         None, gt=0, description="largest median time for one example, lite only"
     )
@@ -174,10 +232,10 @@ class Beam(_Settings):
         "",
         description="flink: local or http://HOST:PORT; spark: local, local[2] or spark://HOST:PORT",
     )
-    job_server_jar: str = Field(
+    job_server_jar: UserPath = Field(
         "", description="flink, spark: file of Beam's job server, which takes Java"
     )
-    job_endpoint: str = Field(
+    job_endpoint: Annotated[str, AfterValidator(_has_port)] = Field(
         "", pattern=r"^([^\s/:]+:[0-9]+)?$", description="portable: HOST:PORT of the job server"
     )
     environment: Literal["LOOPBACK", "EXTERNAL", "DOCKER", "PROCESS"] = Field(
@@ -277,21 +335,18 @@ class SecretVariable(_Settings):
 
 
 _URI = r"^((gs|s3|minio)://[^/]+(/.*)?)?$"
-_CORES = r"^[0-9]+(\.[0-9]+)?m?$"
-_BYTES = r"^[0-9]+(\.[0-9]+)?([kMGT]i?)?$"
+_CORES = r"^[0-9]{1,9}(\.[0-9]{1,9})?m?$"
+_BYTES = r"^[0-9]{1,18}(\.[0-9]{1,9})?([kMGT]i?)?$"
 
 
 class Kubeflow(_Settings):
     """How the pipeline is compiled for Kubeflow Pipelines."""
 
-    # YAML reads `cpu: 2` as a number.
-    model_config = ConfigDict(coerce_numbers_to_str=True)
-
     image: str = Field("", description="the container image of every task")
     pipeline_root: str = Field(
         "", pattern=_URI, description="where artifacts go; empty: the cluster's own default"
     )
-    data: str = Field(
+    data: PodPath = Field(
         "minio://mlpipeline/v2/artifacts/tfx-mobile/data",
         min_length=1,
         description="default of the run's data_uri: where `tfx-mobile data push` put the dataset",
@@ -301,13 +356,13 @@ class Kubeflow(_Settings):
         description="importer: KFP hands the data to the task; direct: the task reads gs:// or a "
         "mounted path itself",
     )
-    push_to: str = Field(
+    push_to: PodPath = Field(
         "",
         description="default of the run's push_to: gs://, s3://, minio:// or a mounted path; "
         "empty: the pushed_model artifact alone",
     )
-    cpu: str = Field("1", pattern=_CORES, description="processor cores each task asks for")
-    memory: str = Field("2Gi", pattern=_BYTES, description="memory each task asks for")
+    cpu: Quantity = Field("1", pattern=_CORES, description="processor cores each task asks for")
+    memory: Quantity = Field("2Gi", pattern=_BYTES, description="memory each task asks for")
     uncached: tuple[str, ...] = Field(
         (), description="tasks that run every time, such as pusher-lite"
     )
@@ -328,9 +383,6 @@ class Kubeflow(_Settings):
 class Cluster(_Settings):
     """Where Kubeflow Pipelines is, and how to be let in; `kubeflow/client` reads it."""
 
-    # A namespace may be a number.
-    model_config = ConfigDict(coerce_numbers_to_str=True)
-
     host: str = Field(
         "",
         pattern=r"^(https?://[^/\s@]+(/\S*)?)?$",
@@ -349,17 +401,19 @@ class Cluster(_Settings):
         description="how to be let in; auto: whichever is there of token, cookie, IAP client and "
         "service account",
     )
-    token_file: str = Field(
+    token_file: UserPath = Field(
         "", description="file with a bearer token; or the token in $TFX_MOBILE_KFP_TOKEN"
     )
-    cookie_file: str = Field(
+    cookie_file: UserPath = Field(
         "", description="file with NAME=VALUE of a session; or that in $TFX_MOBILE_KFP_COOKIE"
     )
     iap_client_id: str = Field(
         "",
         description="OAuth client of Identity-Aware Proxy; or $KF_PIPELINES_IAP_OAUTH2_CLIENT_ID",
     )
-    ca_file: str = Field("", description="PEM file of the CA that signed the host's certificate")
+    ca_file: UserPath = Field(
+        "", description="PEM file of the CA that signed the host's certificate"
+    )
     experiment: str = Field(
         "",
         pattern=r"^[\w .:/@-]*$",
@@ -430,29 +484,26 @@ def load(
     Raises:
       SettingsError: Unreadable file, unknown setting, or a value out of range; it names them.
     """
-    values: Any = {}
+    values: dict[str, Any] = {}
+    scalars: dict[Location, yaml_text.Scalar] = {}
     if file is not None:
-        try:
-            values = yaml.safe_load(file.read_text())
-        except OSError as error:
-            raise SettingsError(
-                f"cannot read the settings file {file}: {error.strerror}"
-            ) from error
-        except (yaml.YAMLError, ValueError) as error:
-            raise SettingsError(
-                f"{file} is not valid YAML: {' '.join(str(error).split())}"
-            ) from None
-        values = {} if values is None else values
-        if not isinstance(values, dict):
+        document = yaml_text.read(file, "the settings file")
+        content = {} if document.value is None else document.value
+        if not isinstance(content, dict):
             raise SettingsError(f"{file} must hold settings as 'key: value' lines")
         # A part whose lines are all commented out.
-        values = {key: value for key, value in values.items() if value is not None}
+        values = {key: value for key, value in content.items() if value is not None}
+        scalars = dict(document.scalars)
     for override in overrides:
-        _apply(values, *_parse(override))
+        key, document = _parse(override)
+        _apply(values, key, document.value)
+        place: Location = tuple(key.split("."))
+        scalars = {at: scalar for at, scalar in scalars.items() if at[: len(place)] != place}
+        scalars |= {(*place, *below): scalar for below, scalar in document.scalars.items()}
     for key, value in (flags or {}).items():
         if value is not None:
             _apply(values, key, value)
-    return validate(values)
+    return _validate(Document(values, scalars))
 
 
 def validate(values: dict[str, Any]) -> Settings:
@@ -461,8 +512,12 @@ def validate(values: dict[str, Any]) -> Settings:
     Raises:
       SettingsError: Names the first setting that is wrong, and how.
     """
+    return _validate(Document(values, {}))
+
+
+def _validate(document: Document) -> Settings:
     try:
-        return Settings.model_validate(values)
+        return Settings.model_validate(document.value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"])
@@ -470,6 +525,8 @@ def validate(values: dict[str, Any]) -> Settings:
             raise SettingsError(
                 f"unknown setting {path!r}: {_closest(path)}`tfx-mobile run --help` lists them all"
             ) from None
+        if first["type"] == "string_type" and (reason := document.explain(first["loc"])):
+            raise SettingsError(f"{path}: {reason}") from None
         message = first["msg"].removeprefix("Value error, ")
         given = repr(first["input"])
         # Whoever puts a password into an address need not see it in a log as well.
@@ -512,14 +569,11 @@ def _closest(path: str) -> str:
     return f"did you mean {matches[0]!r}? " if matches else ""
 
 
-def _parse(override: str) -> tuple[str, Any]:
+def _parse(override: str) -> tuple[str, Document]:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise SettingsError(f"--set takes key=value, got {override!r}")
-    try:
-        return key, yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
-        raise SettingsError(f"the value of --set {key} is not valid YAML: {text!r}") from None
+    return key, yaml_text.parse(text, f"--set {key}")
 
 
 def _apply(values: dict[str, Any], key: str, value: Any) -> None:

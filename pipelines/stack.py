@@ -44,7 +44,9 @@ def installed() -> Stack:
 def processor() -> str:
     """The processor's model as Linux names it, else its architecture."""
     try:
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+        found = re.search(
+            r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.M
+        )
     except OSError:
         found = None
     return found[1].strip() if found else platform.machine()

@@ -70,7 +70,7 @@ def run(options: argparse.Namespace, beam_args: list[str]) -> None:
                     "beam_args": beam_args,
                 }
             )
-        tfx_output = json.loads(tfx_file.read_text())
+        tfx_output = json.loads(tfx_file.read_text(encoding="utf-8"))
         if push:
             push.finish(executor_input, tfx_output)
         moved = {

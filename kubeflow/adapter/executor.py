@@ -65,7 +65,7 @@ def _drive(invocation: dict[str, Any], declared: str) -> None:
             json_serialized_inputs_spec_args=declared,
         )
     )
-    answer = json.loads(Path(invocation["outputs"]["outputFile"]).read_text())
+    answer = json.loads(Path(invocation["outputs"]["outputFile"]).read_text(encoding="utf-8"))
     for name, written in answer["artifacts"].items():
         artifact = invocation["outputs"]["artifacts"][name]["artifacts"][0]
         metadata = written["artifacts"][0].get("metadata", {})

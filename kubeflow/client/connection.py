@@ -19,7 +19,7 @@ from kfp.client import KF_PIPELINES_SA_TOKEN_PATH, ServiceAccountTokenVolumeCred
 
 from kubeflow.client import errors
 from kubeflow.client.api import Api
-from pipelines import settings
+from pipelines import files, settings
 from pipelines.errors import ClusterError, ClusterRefusedError, SettingsError
 from pipelines.settings import Cluster
 
@@ -175,7 +175,7 @@ def _credentials(cluster: Cluster, host: str, environ: Mapping[str, str]) -> dic
 
 def _secret(file: str, what: str, variable: str, environ: Mapping[str, str]) -> str:
     """The content of a file or a variable; a header cannot hold more than one line."""
-    text = Path(_readable(file, f"the {what}")).read_text() if file else environ.get(variable, "")
+    text = files.read_text(Path(file), f"the {what}") if file else environ.get(variable, "")
     text = text.strip()
     if not text:
         raise SettingsError(f"there is no {what}: set cluster.{what}_file or {variable}")
@@ -188,9 +188,8 @@ def _secret(file: str, what: str, variable: str, environ: Mapping[str, str]) -> 
 def _readable(file: str, what: str) -> str:
     if not file:
         return ""
-    path = Path(file).expanduser()
     try:
-        path.open("rb").close()
+        Path(file).open("rb").close()
     except OSError as error:
-        raise SettingsError(f"cannot read {what}, {path}: {error.strerror}") from error
-    return str(path)
+        raise SettingsError(f"cannot read {what}, {file}: {error.strerror}") from error
+    return file

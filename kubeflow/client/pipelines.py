@@ -158,7 +158,8 @@ def git_revision(directory: Path) -> str:
             ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"],
             cwd=directory,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=True,
         )
     except (OSError, subprocess.CalledProcessError):

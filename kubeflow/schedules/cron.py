@@ -41,6 +41,7 @@ _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1
 _MONTH_DAY, _WEEK_DAY = 3, 5
 _YEARS = 5
 """How far `SpecSchedule.Next` looks ahead."""
+_LONGEST = 2**63 / 1e9  # seconds in Go's longest duration
 
 
 @dataclasses.dataclass(frozen=True)
@@ -285,4 +286,6 @@ def _duration(text: str) -> datetime.timedelta:
     if match is None:
         raise ValueError(f"{text!r} is no duration such as 1h30m")
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(match["parts"]))
+    if seconds >= _LONGEST:
+        raise ValueError(f"{text!r} is longer than 292 years")
     return datetime.timedelta(seconds=1 if match["sign"] == "-" else max(1, int(seconds)))

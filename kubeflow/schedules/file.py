@@ -10,6 +10,8 @@ schedules:
     interval: 1h
     version: 4f2a90c1d7e3-g1a2b3c4
     enabled: false
+
+Texts are taken as they are written, as in settings: an unquoted number is refused.
 """
 
 import datetime
@@ -19,28 +21,33 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from kubeflow.package import LATEST
 from kubeflow.schedules.cron import Cron
+from pipelines import yaml_text
 from pipelines.errors import SettingsError
+from pipelines.yaml_text import Document
 
 _SOME_TIME = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # seconds
+_LONGEST = datetime.timedelta(days=3650)
+_FIRST_YEAR, _LAST_YEAR = 2000, 2199
+"""KFP takes a time up to 1970 for none, and `start` minus an interval must lie after that."""
 
 
 class Schedule(BaseModel):
     """One recurring run."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(
         pattern=r"^[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?$",
@@ -80,12 +87,16 @@ class Schedule(BaseModel):
     @field_validator("interval", mode="before")
     @classmethod
     def _with_unit(cls, value: Any) -> Any:
-        match = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", str(value))
         if value is None or isinstance(value, datetime.timedelta):
             return value
+        match = re.fullmatch(r"([1-9][0-9]*)([smhd])", str(value))
         if match is None:
             raise ValueError("write a number with its unit, such as 90m, 6h or 1d")
-        return datetime.timedelta(**{_UNITS[match[2]]: int(match[1])})
+        # The number may have more digits than Python converts.
+        seconds = int(match[1][:20]) * _UNITS[match[2]]
+        if seconds > _LONGEST.total_seconds():
+            raise ValueError(f"is longer than {written(_LONGEST)}, ten years")
+        return datetime.timedelta(seconds=seconds)
 
     @field_validator("time_zone")
     @classmethod
@@ -96,11 +107,23 @@ class Schedule(BaseModel):
             raise ValueError("no time zone is called so; write one as Europe/Berlin") from None
         return value
 
+    @field_validator("concurrency", "start", "end", mode="before")
+    @classmethod
+    def _no_other_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python takes yes for 1, and pydantic takes a number for seconds since 1970."""
+        if isinstance(value, bool):
+            raise ValueError("takes a value, not yes or no")
+        if info.field_name != "concurrency" and re.fullmatch(r"[-+.\d]+", str(value)):
+            raise ValueError("write a time with its zone, such as 2026-12-01T00:00:00Z")
+        return value
+
     @field_validator("start", "end")
     @classmethod
     def _zone_is_given(cls, value: datetime.datetime | None) -> datetime.datetime | None:
         if value is not None and value.tzinfo is None:
             raise ValueError("has no zone: end it with Z or +02:00")
+        if value is not None and not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            raise ValueError(f"is not within the years {_FIRST_YEAR} to {_LAST_YEAR}")
         return value
 
     @model_validator(mode="after")
@@ -189,18 +212,14 @@ def load(file: Path) -> list[Schedule]:
     Raises:
       SettingsError: It cannot be read, or something in it is wrong; names what and where.
     """
-    try:
-        content = yaml.safe_load(file.read_text())
-    except OSError as error:
-        raise SettingsError(f"cannot read the schedules in {file}: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError) as error:
-        raise SettingsError(f"{file} is not valid YAML: {' '.join(str(error).split())}") from None
+    document = yaml_text.read(file, "the schedules in")
+    content = document.value
     if not isinstance(content, dict) or not isinstance(content.get("schedules"), list):
         raise SettingsError(f"{file} must hold a list under the key schedules")
     unknown = [key for key in content if key != "schedules"]
     if unknown:
         raise SettingsError(f"{file} holds {unknown[0]!r}, which is not known beside schedules")
-    schedules = [_one(file, index, item) for index, item in enumerate(content["schedules"])]
+    schedules = [_one(file, document, index) for index in range(len(content["schedules"]))]
     names = [schedule.name for schedule in schedules]
     for name in names:
         if names.count(name) > 1:
@@ -208,7 +227,8 @@ def load(file: Path) -> list[Schedule]:
     return schedules
 
 
-def _one(file: Path, index: int, item: Any) -> Schedule:
+def _one(file: Path, document: Document, index: int) -> Schedule:
+    item = document.value["schedules"][index]
     name = item.get("name", f"number {index + 1}") if isinstance(item, dict) else index + 1
     try:
         return Schedule.model_validate(item)
@@ -216,6 +236,8 @@ def _one(file: Path, index: int, item: Any) -> Schedule:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "string_type":
+            message = document.explain(("schedules", index, *first["loc"])) or message
         if first["type"] == "extra_forbidden":
             message = f"is not known; known are {', '.join(Schedule.model_fields)}"
         where = f"{file}, schedule {name}" + (f", {key}" if key else "")

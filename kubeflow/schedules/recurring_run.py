@@ -15,6 +15,7 @@ from kubeflow.schedules.cron import Cron
 from kubeflow.schedules.file import Schedule, latest_multiple, written
 from kubeflow.schedules.target import Target
 
+_LONGEST = datetime.timedelta.max // datetime.timedelta(seconds=1)  # seconds
 MARK = re.compile(r"\s*\[tfx-mobile (?P<digest>[0-9a-f]{12})\]$")
 """The end of the description of a recurring run that was made from a file: its target's digest."""
 
@@ -92,7 +93,7 @@ class RecurringRun:
             concurrency=int(answer.max_concurrency or 0),
             catch_up=not answer.no_catchup,
             cron=(cron.cron or "") if cron else "",
-            interval=datetime.timedelta(seconds=seconds) if seconds else None,
+            interval=datetime.timedelta(seconds=min(seconds, _LONGEST)) if seconds > 0 else None,
             start=happened(bounds.start_time) if bounds else None,
             end=happened(bounds.end_time) if bounds else None,
         )
@@ -113,21 +114,30 @@ class RecurringRun:
         return self.last or self.start or self.created
 
     def times(self, after: datetime.datetime, zone: datetime.tzinfo) -> Iterator[datetime.datetime]:
-        """The ticks while it is enabled; none where KFP cannot read its expression.
+        """The ticks while it is enabled, up to the year 9999.
+
+        There are none where KFP cannot read its expression.
 
         Args:
           after: The time before the first tick.
           zone: The server's time zone.
         """
-        times: Iterator[datetime.datetime] = iter(())
+        # Whoever made the recurring run may have given times and intervals that Python cannot add.
+        with contextlib.suppress(ValueError, OverflowError):
+            for moment in self._endless_times(after, zone):
+                if self.end and moment > self.end:
+                    return
+                yield moment.astimezone(zone)
+
+    def _endless_times(
+        self, after: datetime.datetime, zone: datetime.tzinfo
+    ) -> Iterator[datetime.datetime]:
         if self.interval is not None:
             base = latest_multiple(self.counts_from, self.interval, after)
-            times = (base + n * self.interval for n in itertools.count(1))
+            yield from (base + n * self.interval for n in itertools.count(1))
         elif self.cron:
-            with contextlib.suppress(ValueError):
-                start = max(after, self.start or after)
-                times = Cron.read(self.cron).after(start.astimezone(zone))
-        return itertools.takewhile(lambda moment: not self.end or moment <= self.end, times)
+            start = max(after, self.start or after)
+            yield from Cron.read(self.cron).after(start.astimezone(zone))
 
     def missed(self, now: datetime.datetime) -> bool:
         """Whether it is paused and missed a tick, for which it fires when it is enabled."""

@@ -71,13 +71,15 @@ def _supervise(
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
+            # What libraries and the user's model print goes into the log, whatever the terminal.
+            env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
             pass_fds=[write_end],
             # Ctrl-C reaches this process alone, which then ends the worker in order.
             start_new_session=True,
         )
     os.close(write_end)
     failed = None
-    with _ended_on_signal(worker), os.fdopen(read_end) as stream:
+    with _ended_on_signal(worker), os.fdopen(read_end, encoding="utf-8") as stream:
         # It stays open: when it closes, because this process died, the worker ends itself.
         assert worker.stdin is not None
         with contextlib.suppress(BrokenPipeError):

@@ -26,7 +26,7 @@ _DATA, _COMPOSE, _REPORT = "data", "compose", "report"
 
 def main() -> None:
     """Runs the job on the first line of standard input; events go to the descriptor in argv."""
-    stream = os.fdopen(int(sys.argv[1]), "w")
+    stream = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     job = json.loads(sys.stdin.readline())
     _end_with_supervisor()
     layout = Layout(Path(job["root"]))

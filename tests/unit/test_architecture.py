@@ -31,6 +31,57 @@ def tops(file: Path) -> set[str]:
     return {name.split(".")[0] for name in imported(ast.parse(file.read_text()), file)}
 
 
+def find_texts_in_the_locale(tree: ast.AST) -> list[int]:
+    """Lines that open a text file or a pipe in the locale's encoding."""
+    lines = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        owner = getattr(getattr(node.func, "value", None), "id", "")
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        is_method = name == "open" and isinstance(node.func, ast.Attribute)
+        opens_bytes = (owner, name) in {("gzip", "open"), ("Image", "open"), ("os", "open")}
+        if name in ("open", "fdopen") and not opens_bytes:
+            modes = [given["mode"]] if "mode" in given else node.args[0 if is_method else 1 :][:1]
+            is_text = "b" not in (ast.literal_eval(modes[0]) if modes else "r")
+        else:
+            is_text = name in ("read_text", "write_text") and owner != "files"
+        if (is_text or {"text", "universal_newlines"} & given.keys()) and "encoding" not in given:
+            lines.append(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize(("file", "name"), zip(FILES, NAMES, strict=True), ids=NAMES)
+def test_texts_are_utf8_whatever_the_locale(file: Path, name: str) -> None:
+    assert find_texts_in_the_locale(ast.parse(file.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "is_in_the_locale"),
+    [
+        ("open(f)", True),
+        ("open(f, 'w')", True),
+        ("open(f, 'rb')", False),
+        ("open(f, encoding='utf-8')", False),
+        ("f.open()", True),
+        ("f.open('wb')", False),
+        ("f.open(mode='wb')", False),
+        ("os.fdopen(3, 'w')", True),
+        ("os.fdopen(3, 'w', encoding='utf-8')", False),
+        ("Path(f).read_text()", True),
+        ("f.write_text('')", True),
+        ("f.read_text(encoding='utf-8')", False),
+        ("files.read_text(f, 'a file')", False),
+        ("Image.open(f)", False),
+        ("subprocess.run(c, text=True)", True),
+        ("subprocess.run(c, text=True, encoding='utf-8')", False),
+    ],
+)
+def test_the_check_sees_every_way_to_open_a_text(source: str, is_in_the_locale: bool) -> None:
+    assert bool(find_texts_in_the_locale(ast.parse(source))) == is_in_the_locale
+
+
 def test_the_code_was_found() -> None:
     found = {Path(name).parts[0] for name in NAMES}
     assert found == set(LAYERS)

@@ -21,7 +21,7 @@ NOW = datetime.datetime(2026, 11, 23, 17, 0, tzinfo=UTC)
 
 def written(directory: Path, text: str) -> Path:
     path = directory / "schedules.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -62,6 +62,37 @@ schedules:
         ("schedules: [{name: n, cron: 0 0 3 31 2 *}]", r"'0 0 3 31 2 \*' never fires"),
         ("schedules: [{name: n, interval: 90}]", "number with its unit"),
         ("schedules: [{name: n, interval: 0h}]", "number with its unit"),
+        ("schedules: [{name: n, interval: 99999999d}]", "interval: is longer than 3650d"),
+        ("schedules: [{name: n, interval: 3651d}]", "interval: is longer than 3650d"),
+        (f"schedules: [{{name: n, interval: {'9' * 5000}s}}]", "interval: is longer than 3650d"),
+        *(
+            (f"schedules: [{{name: n, interval: 1h, {key}: {time}}}]", f"{key}: {problem}")
+            for key in ("start", "end")
+            for time, problem in (
+                ("9999-12-31T23:59:59-12:00", "is not within the years 2000 to 2199"),
+                ("0001-01-01T00:00:00+14:00", "is not within the years"),
+                ("'1969-12-31T23:59:59Z'", "is not within the years"),
+                ("2200-01-01T00:00:00Z", "is not within the years"),
+                ("'99999-01-01T00:00:00Z'", "Input should be a valid datetime"),
+                ("1764547200", "write a time with its zone"),
+                ("'1764547200'", "write a time with its zone"),
+                ("2026-12-01", "write a time with its zone"),
+                ("yes", "takes a value, not yes or no"),
+            )
+        ),
+        ("schedules: [{name: n, interval: 1h, concurrency: yes}]", "concurrency: takes a value"),
+        ("schedules: [{name: n, interval: 1h, concurrency: 1.0e+23}]", "concurrency: "),
+        ("schedules: [{name: 2024, interval: 1h}]", "2024 is read as a number; quote it: '2024'"),
+        (
+            "schedules: [{name: n, version: 1.10}]",
+            r"version: 1\.10 is read as the number 1\.1; ",
+        ),
+        ("schedules:\n- {name: n, description: 12:30}", r"12:30 is read as the number 750; quote"),
+        ("schedules:\n- {name: n, cron: 5}", "cron: 5 is read as a number; quote it"),
+        ("schedules:\n- name: n\n  interval: 1h\n  name: m", "line 4: the key schedules.0.name"),
+        ("schedules: []\nschedules: []", "line 2: the key schedules is there twice"),
+        ("schedules: [{name: n, cron: * * * * * *}]", "quote a value that begins with a special"),
+        ("\ufeffschedules: {}", "a list under the key schedules"),
         ("schedules: [{name: n, interval: 1h, concurrency: 11}]", "less than or equal to 10"),
         ("schedules: [{name: n, interval: 1h, time_zone: Mars}]", "no time zone is called so"),
         ("schedules: [{name: n, interval: 1h, start: 2026-12-01T00:00:00}]", "has no zone"),
@@ -85,6 +116,23 @@ def test_refusals(tmp_path: Path, text: str, problem: str) -> None:
 
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("interval", ["3650d", "87600h", "5256000m", "315360000s"])
+@pytest.mark.parametrize("start", ["2000-01-01T00:00:00+14:00", "2199-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_times_at_the_edges(tmp_path: Path, interval: str, start: str, zone: str) -> None:
+    head = f"schedules:\n- name: n\n  start: {start}\n  time_zone: {zone}\n"
+    (longest,) = file.load(written(tmp_path, f"{head}  interval: {interval}\n"))
+    (yearly,) = file.load(written(tmp_path, f"{head}  cron: '0 0 0 29 2 *'\n"))
+
+    assert longest.interval == datetime.timedelta(days=3650)
+    for schedule in (longest, yearly):
+        before = schedule.base(NOW)
+        assert before is None or before.year > 1970
+        assert schedule.start is not None
+        for moment in itertools.islice(schedule.times(NOW), 3):
+            assert moment >= max(NOW, schedule.start)
 
 
 def test_missing_file(tmp_path: Path) -> None:

@@ -156,6 +156,21 @@ def test_settings_cannot_be_changed_afterwards() -> None:
         ("beam.workers=65", "beam.workers"),
         ("branches=[keras, {name: lite, max_bytes: 0}]", "branches.1.max_bytes"),
         ("branches=[keras, {name: lite, max_latency_us: 0}]", "branches.1.max_latency_us"),
+        # beyond what TensorFlow, TFX or a port can hold
+        ("training.steps=2147483648", "training.steps"),
+        ("training.eval_steps=2147483648", "training.eval_steps"),
+        ("training.batch_size=1e23", "training.batch_size"),
+        ("training.batch_size=1.0e+23", "training.batch_size"),
+        ("training.batch_size=2147483648", "training.batch_size"),
+        ("training.check_every=2147483648", "training.check_every"),
+        ("training.early_stopping_patience=2147483648", "training.early_stopping_patience"),
+        ("training.learning_rate=1e39", "training.learning_rate"),
+        ("training.learning_rate=1e-60", "training.learning_rate"),
+        ("training.decay_rate=1e-60", "training.decay_rate"),
+        (f"branches=[keras, {{name: lite, max_bytes: {2**63}}}]", "branches.1.max_bytes"),
+        ("cluster.retry_seconds=1e300", "cluster.retry_seconds"),
+        ("beam={runner: portable, job_endpoint: 'host:99999'}", "beam.job_endpoint"),
+        ("beam={runner: portable, job_endpoint: 'host:0'}", "beam.job_endpoint"),
         # not a number, or not finite
         ("training.learning_rate=.nan", "training.learning_rate"),
         ("training.learning_rate=nan", "training.learning_rate"),
@@ -283,11 +298,11 @@ def test_override_below_a_value() -> None:
     [
         ("a: b: c", "is not valid YAML"),
         ("training: {steps: 3", "is not valid YAML"),
-        (b"name: \xff", "is not valid YAML"),
+        (b"name: \xff", "is not UTF-8"),
+        ("name: mine".encode("utf-16"), "is not UTF-8"),
         ("name: \x00", "is not valid YAML"),
         ("- name\n- steps", "must hold settings as 'key: value' lines"),
         ("just words", "must hold settings as 'key: value' lines"),
-        ("1: 2", "1: "),
         ("training: {steps: -1}", "training.steps: "),
         ("trainning: {steps: 1}", "did you mean 'training"),
     ],
@@ -329,14 +344,23 @@ def test_describe_covers_every_setting_with_a_text() -> None:
     assert all(text for _, _, text in rows)
 
 
-def test_numbers_are_quantities_and_values_of_variables() -> None:
-    overrides = ["kubeflow.cpu=2", "kubeflow.memory=4000000000", "kubeflow.environment={A: 1}"]
-    loaded = settings.load(overrides=overrides).kubeflow
-    assert (loaded.cpu, loaded.memory, loaded.environment) == ("2", "4000000000", {"A": "1"})
+@pytest.mark.parametrize(
+    ("text", "cpu", "memory"),
+    [
+        ("{cpu: 2, memory: 4000000000}", "2", "4000000000"),
+        ("{cpu: 0.50, memory: 1Gi}", "0.5", "1Gi"),
+    ],
+)
+def test_quantities_may_be_numbers(tmp_path: Path, text: str, cpu: str, memory: str) -> None:
+    loaded = load_text(tmp_path, f"kubeflow: {text}").kubeflow
+    assert (loaded.cpu, loaded.memory) == (cpu, memory)
 
 
-@pytest.mark.parametrize("override", ["kubeflow.cpu=2Gi", "kubeflow.memory=500m"])
-def test_units_of_another_quantity_are_refused(override: str) -> None:
+@pytest.mark.parametrize(
+    "override",
+    ["kubeflow.cpu=2Gi", "kubeflow.cpu=on", f"kubeflow.cpu={'9' * 400}", "kubeflow.memory=500m"],
+)
+def test_other_quantities_are_refused(override: str) -> None:
     with pytest.raises(SettingsError, match=override.partition("=")[0]):
         settings.load(overrides=[override])
 
@@ -368,7 +392,7 @@ lite_branches = st.builds(
             settings.Training,
             preset=st.sampled_from(["mlp", "cnn"]),
             steps=st.integers(1, 10**6),
-            learning_rate=st.floats(0, exclude_min=True, allow_infinity=False, allow_nan=False),
+            learning_rate=st.floats(1.2e-38, 3.4e38),
             seed=st.integers(0, 2**32 - 1),
         ),
         branches=st.lists(lite_branches, max_size=4, unique_by=lambda b: b.name).map(

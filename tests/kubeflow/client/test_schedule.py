@@ -427,6 +427,19 @@ def test_an_unknown_name(person: Person, applied: Path, command: str) -> None:
         ("{name: n, interval: 1h, parameters: {steps: 3}}", "schedule n: the pipeline mnist"),
         ("{name: n, interval: 1h, parameters: {train_steps: 0}}", "train_steps cannot be 0"),
         ("{name: n, interval: 1h, version: nothing}", "mnist has no version nothing"),
+        ("{name: n, interval: 99999999d}", "longer than 3650d"),
+        ("{name: n, interval: 1h, start: 9999-12-31T23:59:59-12:00}", "years 2000 to 2199"),
+        (
+            "{name: n, interval: 1h, parameters: {data_uri: 3.10}}",
+            "the parameter data_uri takes a text, not 3.1: quote it",
+        ),
+        ("{name: n, interval: 1h, parameters: {push_to: no}}", "takes a text, not False: quote it"),
+        (
+            "{name: n, interval: 1h, parameters: {train_steps: 1.0e+23}}",
+            "whole number, not 1e+23",
+        ),
+        ("{name: n, interval: 1h, parameters: {batch_size: 2147483648}}", "batch_size cannot be"),
+        (f"{{name: n, interval: 1h, parameters: {{min_accuracy: {'9' * 400}}}}}", "takes a number"),
     ],
 )
 def test_refused_before_anything_is_made(
@@ -593,6 +606,40 @@ def test_recurring_runs_made_by_hand(person: Person, server: ApiServer, uploaded
     assert {line.split()[-2] for line in lines} == {"by"}
     for name in names:
         person.says(f"schedule pause {name}")
+
+
+def test_recurring_runs_beyond_what_python_can_add(
+    person: Person, server: ApiServer, applied: Path
+) -> None:
+    """KFP stores an interval as an int64 of seconds, and times up to the year 9999."""
+    last = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    by_hand(server, applied, "long", interval_second=9_000_000_000)
+    by_hand(server, applied, "far", interval_second=3600)
+    by_hand(server, applied, "far-cron", cron_expression="0 0 3 * * *")
+    by_hand(server, applied, "huge-every", cron_expression="@every 1h")
+    by_hand(server, applied, "negative", interval_second=60)
+    nightly, long, far, far_cron, huge_every, negative = there(server)
+    long.trigger.periodic_schedule.interval_second = str(2**63 - 1)
+    for bounds in (far.trigger.periodic_schedule, far_cron.trigger.cron_schedule):
+        bounds.start_time = bounds.end_time = last
+    huge_every.trigger.cron_schedule.cron = "@every 99999999999999999999h"
+    negative.trigger.periodic_schedule.interval_second = "-60"
+    names = ["long", "far", "far-cron", "huge-every", "negative"]
+    for name in names:
+        person.says(f"schedule resume {name}")
+
+    for zone in ("UTC", "Pacific/Kiritimati", "Etc/GMT+12"):
+        lines = person.says(f"schedule list --time-zone {zone}").stdout.splitlines()[1:]
+        assert [line.split()[0] for line in lines] == ["nightly", *names]
+    assert "nightly: unchanged" in person.says(f"schedule diff --file {applied}").stdout
+
+    # As if they were of the file, they are compared with it.
+    for recurring_run in (long, far, far_cron, huge_every, negative):
+        recurring_run.display_name = nightly.display_name
+        recurring_run.description = nightly.description
+    assert "nightly: " in person.says(f"schedule diff --file {applied}").stdout
+    for name in names:
+        assert name not in person.says("schedule list").stdout
 
 
 def test_times_in_the_zone_of_the_server(person: Person, server: ApiServer, applied: Path) -> None:
