@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines import files
+from pipelines import files, leftovers
 from pipelines.data import dataset, sources
 from pipelines.data.dataset import DATASETS, POINTER, Dataset, Pointer
 from pipelines.data.examples import Splits
@@ -31,9 +31,6 @@ from pipelines.data.manifest import (
 from pipelines.errors import DataError, DocumentError, OutputError
 
 _FLAT_FORMAT = 1
-_LEFTOVER_SECONDS = 3600.0
-"""A live writer has written something within this time."""
-
 _ATTEMPTS = 3
 
 
@@ -271,10 +268,9 @@ def _remove_leftovers(directory: Path) -> None:
     """Remove what killed writers left, and nothing of a live one."""
     candidates = [*directory.glob(f".{POINTER}.*"), *(directory / DATASETS).glob(".*")]
     for leftover in filter(files.is_partial, candidates):
+        if not leftovers.is_abandoned(leftover, time.time()):
+            continue
         with contextlib.suppress(OSError):
-            times = [path.stat().st_mtime for path in (leftover, *leftover.rglob("*"))]
-            if time.time() - max(times) < _LEFTOVER_SECONDS:
-                continue
             if leftover.is_dir():
                 shutil.rmtree(leftover)
             else:

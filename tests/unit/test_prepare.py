@@ -6,12 +6,10 @@ import os
 import re
 import shutil
 import socket
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +21,7 @@ from pipelines.data.examples import Examples
 from pipelines.data.manifest import Manifest
 from pipelines.errors import DataError, OutputError
 from tests.unit.idx_files import write_idx
+from tests.users import as_ordinary_user
 
 
 def snapshot(directory: Path) -> MappingProxyType[str, tuple[int, bytes]]:
@@ -448,29 +447,6 @@ def test_dataset_below_a_file(tmp_path: Path, source: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*: Not a directory"):
         prepared(str(source), file / "dataset", 0.2)
     assert file.read_text() == "mine"
-
-
-@pytest.fixture
-def anyones() -> Iterator[Path]:
-    """A directory that every user may enter, unlike pytest's own."""
-    directory = Path(tempfile.mkdtemp())
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
-
-
-def as_ordinary_user(function: Callable[[], Any]) -> Any:
-    """Runs it as `nobody` where these tests run as root, for whom no permission is denied."""
-    if os.getuid() != 0:
-        return function()
-    try:
-        os.setresuid(65534, 65534, 0)
-    except OSError:
-        pytest.skip("root here may not become another user")
-    try:
-        return function()
-    finally:
-        os.setresuid(0, 0, 0)
 
 
 def test_directory_that_may_not_be_read(anyones: Path, dataset: Path) -> None:
