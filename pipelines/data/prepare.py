@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,9 @@ _FLAT_FORMAT = 1
 _ATTEMPTS = 3
 
 
-def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Dataset, str]:
+def prepare(
+    source: str, directory: Path, eval_fraction: float, outputs: Collection[Path] = ()
+) -> tuple[Dataset, str]:
     """Make the dataset of a source the current one of a directory.
 
     An unchanged dataset is not written again, which keeps every cached result downstream.
@@ -43,6 +45,7 @@ def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Dataset
       source: See `sources.load`.
       directory: Holds datasets of ours, or nothing.
       eval_fraction: See `sources.load`.
+      outputs: What else the caller writes, which is no example where it lies in the source.
 
     Returns:
       The dataset, and a sentence on what was done.
@@ -51,11 +54,12 @@ def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Dataset
       DataError: The source cannot be found or used.
       OutputError: `directory` holds something else, or cannot be written.
     """
-    directory = directory.resolve()
+    directory = Path(os.path.realpath(directory))
     if directory.exists() and not directory.is_dir():
         raise OutputError(f"{directory} is a file: choose another directory")
     folder = _inspect(directory)
-    requested = sources.identify(source, eval_fraction)
+    outputs = (directory, *outputs)
+    requested = sources.identify(source, eval_fraction, outputs)
     problem = folder.problem
     if folder.pointer and folder.pointer.requested == requested:
         try:
@@ -67,7 +71,7 @@ def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Dataset
                 return current, f"{current.manifest.source}, unchanged"
         except (DataError, DocumentError) as error:
             problem = str(error)
-    splits, note = sources.load(source, eval_fraction)
+    splits, note = sources.load(source, eval_fraction, outputs)
     written = _write(splits, requested, directory)
     if problem:
         note = f"{note} (made again: {problem})"
