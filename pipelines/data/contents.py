@@ -49,15 +49,16 @@ def _find_candidates(by_format: ByFormat) -> ByFormat:
     """The formats that the part may have, each with its files."""
     pictures = [file for file in by_format[Format.IMAGE] if images.label(file)]
     has_labels = any(images.label(file) in images.LABELS for file in pictures)
-    # Beside folders of digits, what lies in other folders is not of this source.
-    candidates = {
-        kind: [file for file in by_format[kind] if "/" not in file.name]
-        if has_labels
-        else _take_highest(by_format[kind])
-        for kind in (Format.RECORDS, Format.IDX)
-    }
-    if has_labels or not any(candidates.values()):
-        candidates[Format.IMAGE] = pictures
+    if has_labels:
+        # What lies in folders beside those of the digits is not of this source.
+        candidates = {
+            kind: [file for file in files if "/" not in file.name]
+            for kind, files in by_format.items()
+        }
+    else:
+        candidates = {kind: _take_highest(files) for kind, files in by_format.items()}
+    is_of_images = has_labels or not (candidates[Format.RECORDS] or candidates[Format.IDX])
+    candidates[Format.IMAGE] = pictures if is_of_images else []
     return {kind: files for kind, files in candidates.items() if files}
 
 

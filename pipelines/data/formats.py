@@ -35,7 +35,7 @@ class Format(Enum):
 
 _CLAIMS = {
     Format.IMAGE: r"\.(png|jpe?g|bmp|gif|webp|tiff?|pgm)$",
-    Format.RECORDS: r"tfrecord|-\d+-of-\d+",
+    Format.RECORDS: r"^(?!.*\.(idx|index|tfindex)$).*(tfrecord|-\d+-of-\d+)",
     Format.IDX: r"idx\d-ubyte",
 }
 """Names that files of no other format have: what they hold is damaged, not something else."""

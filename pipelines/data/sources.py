@@ -41,7 +41,7 @@ def load(source: str, eval_fraction: float, outputs: Collection[Path] = ()) -> t
     for name, part in ((TRAIN, splits.train), (EVAL, splits.eval)):
         if len(part) > 1 and np.all(part.images == part.images[0]):
             raise DataError(
-                f"all {len(part):,} images for {name} in {splits.source} are equal: look how they "
+                f"all {len(part):,} images for {name} in {splits.source} are equal: check how they "
                 "were made"
             )
     return splits, note
