@@ -162,6 +162,8 @@ def _find_dataset(directory: Path) -> Dataset | None:
             return dataset.load(directory)
         except (DataError, DocumentError) as error:
             raise DataError(f"{error}: {_MEND}") from None
+    if not (directory / MANIFEST).is_file():
+        return None
     try:
         content = (directory / MANIFEST).read_bytes()
         return Dataset(directory, Manifest.parse(content, str(directory / MANIFEST)))
