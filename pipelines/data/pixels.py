@@ -10,8 +10,6 @@ _PAGED = {"AVIF", "DCX", "FLI", "GIF", "PNG", "TIFF", "WEBP"}
 """Formats whose further frames are images too. Those of other formats are layers and previews."""
 
 _SIXTEEN_BITS = 257  # 65535 / 255
-_SIXTEEN_BIT_FORMATS = {"PNG", "PPM"}
-"""Of these, Pillow has read 16 bits as the mode I, whose range is unknown otherwise."""
 
 
 def to_grey(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
@@ -32,9 +30,8 @@ def to_grey(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | 
         raise ValueError(f"it holds {frames} images: save each in a file of its own")
     is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
     turned = ImageOps.exif_transpose(image) if is_turned else image
-    if turned.mode.startswith("I;16") or (
-        turned.mode == "I" and image.format in _SIXTEEN_BIT_FORMATS
-    ):
+    # PpmDecoder scales to 65535 whatever has more than 8 bits, and the mode does not say so.
+    if turned.mode.startswith("I;16") or (turned.mode == "I" and image.format == "PPM"):
         return np.round(np.asarray(turned) / _SIXTEEN_BITS).astype(np.uint8), None
     if turned.mode in {"I", "F"}:
         raise ValueError(

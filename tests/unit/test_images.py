@@ -89,6 +89,23 @@ def test_sixteen_bits_are_scaled(tmp_path: Path, kind: str) -> None:
     assert len(np.unique(grey(tmp_path))) > 200
 
 
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+# Channels of each colour type of PNG; Pillow writes none of these with 16 bits.
+@pytest.mark.parametrize(("kind", "channels"), [(2, 3), (4, 2), (6, 4)], ids=["RGB", "LA", "RGBA"])
+def test_sixteen_bits_of_several_channels(tmp_path: Path, kind: int, channels: int) -> None:
+    planes = [SIXTEEN] * (channels - (kind > 2)) + [np.full_like(SIXTEEN, 65535)] * (kind > 2)
+    rows = np.stack(planes, axis=-1).astype(">u2").reshape(28, -1)
+    data = b"".join(b"\0" + row.tobytes() for row in rows)
+    head = struct.pack(">IIBBBBB", 28, 28, 16, kind, 0, 0, 0)
+    chunks = (chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b""))
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    assert np.abs(grey(tmp_path)[0].astype(int) - SHOWN).max() <= 1
+
+
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_numbers_of_an_unknown_range_are_refused(tmp_path: Path, mode: str) -> None:
     file = save(tmp_path / "1" / "a.tif", RAMP.astype(np.uint8), mode)
@@ -241,10 +258,6 @@ def test_broken_file(tmp_path: Path) -> None:
             load(tmp_path)
         assert str(file) in str(caught.value)
         assert "\n" not in str(caught.value)
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 @pytest.mark.parametrize("head", [struct.pack(">IIBBBBB", 20000, 20000, 8, 0, 0, 0, 0), b"\0\0\0"])

@@ -110,6 +110,7 @@ def as_tools_leave_it(source: Path) -> None:
             "folders .git/, .ipynb_checkpoints/)",
         ),
     ],
+    ids=["Mac", "Windows", "phone", "tools"],
 )
 def test_what_systems_leave_is_passed_over_and_told(
     tmp_path: Path, leave: Callable[[Path], None], expected: str
@@ -343,6 +344,7 @@ def keras_file(source: Path) -> None:
         (heic_alone, "it holds 6 files (3 *.heic, 1 .DS_Store, 1 *.aae, 1 *.mov)"),
         (keras_file, "it holds 1 file (1 *.npz)"),
     ],
+    ids=["nothing", "loose images", "HEIC", "npz"],
 )
 def test_no_data_says_what_was_found_and_what_is_needed(
     tmp_path: Path, fill: Callable[[Path], None], found: str
@@ -417,6 +419,17 @@ def test_identity_is_that_of_what_is_read(tmp_path: Path) -> None:
     assert sources.identify(str(source), 0.25) != before
 
 
+def test_another_release_reads_the_files_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_images(tmp_path / "source")
+    first, _ = prepare.prepare(str(source), tmp_path / "dataset", 0.25)
+    monkeypatch.setattr(sources, "code_fingerprint", lambda path: "of another release")
+    again, note = prepare.prepare(str(source), tmp_path / "dataset", 0.25)
+    assert "unchanged" not in note
+    assert again == first
+
+
 @pytest.mark.parametrize("output", ["dataset", "0/dataset", "."])
 def test_the_readers_own_output_is_no_part_of_the_source(
     tmp_path: Path, output: str, monkeypatch: pytest.MonkeyPatch
@@ -472,6 +485,7 @@ def make_broken_link(path: Path) -> None:
         (make_socket, "it is a socket, not a file or a folder"),
         (make_broken_link, "it is a link to nothing"),
     ],
+    ids=["pipe", "socket", "broken link"],
 )
 def test_what_cannot_be_read_is_an_error(
     tmp_path: Path, make: Callable[[Path], None], what: str
@@ -487,7 +501,7 @@ def test_a_link_to_a_folder_above_is_no_second_source(tmp_path: Path) -> None:
     assert sum(count(load(source)[0])) == 20
 
 
-@pytest.mark.parametrize("name", ["loop", "a" * 300])
+@pytest.mark.parametrize("name", ["loop", "a" * 300], ids=["loop", "long"])
 def test_a_source_that_leads_nowhere_is_one_sentence(tmp_path: Path, name: str) -> None:
     if name == "loop":
         (tmp_path / "loop").symlink_to("pool")
