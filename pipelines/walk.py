@@ -56,7 +56,7 @@ def entries(
     Raises:
       OSError: `directory` or something below it is no folder or file, or cannot be read.
     """
-    hidden_places = {_place(path.stat()) for path in left_out if path.exists()}
+    left_out_places = {_place(path.stat()) for path in left_out if path.exists()}
     root = os.fspath(directory)
     open_folders = [(_list(root), "")]
     places = [_place(os.stat(root))]
@@ -70,7 +70,7 @@ def entries(
         if passes_over(listed):
             continue
         status = _look(listed)
-        if status is None or _place(status) in hidden_places:
+        if status is None or _place(status) in left_out_places:
             continue
         entry = Entry(Path(listed.path), prefix + listed.name, status)
         yield entry

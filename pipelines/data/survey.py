@@ -70,16 +70,20 @@ def survey(directory: Path, outputs: Collection[Path] = ()) -> Survey:
         return True
 
     try:
-        files = list(walk.files(directory, passes_over, outputs))
+        entries = list(walk.entries(directory, passes_over, outputs))
     except OSError as error:
         raise DataError(f"cannot read {error.filename}: {error.strerror}") from error
-    return Survey(directory, _to_parts(files, passed_over), passed_over)
+    parts = {
+        name: [entry for entry in part if not entry.is_folder]
+        for name, part in _to_parts(entries, passed_over).items()
+    }
+    return Survey(directory, parts, passed_over)
 
 
-def _to_parts(files: list[Entry], passed_over: PassedOver) -> dict[str, list[Entry]]:
+def _to_parts(entries: list[Entry], passed_over: PassedOver) -> dict[str, list[Entry]]:
     """Find the splits, below folders that hold nothing but one folder too."""
     while True:
-        by_folder, loose = _group(files)
+        by_folder, loose = _group(entries)
         splits = _choose_splits(by_folder)
         if len(splits) == 2:
             _pass_over(passed_over, by_folder.keys() - splits.values(), loose)
@@ -89,8 +93,8 @@ def _to_parts(files: list[Entry], passed_over: PassedOver) -> dict[str, list[Ent
             return {WHOLE: _unwrap(by_folder[splits[TRAIN]])}
         inner = _unwrap_once(by_folder, loose)
         if inner is None:
-            return {WHOLE: files}
-        files = inner
+            return {WHOLE: entries}
+        entries = inner
 
 
 def _choose_splits(folders: Iterable[str]) -> dict[str, str]:
@@ -103,11 +107,11 @@ def _choose_splits(folders: Iterable[str]) -> dict[str, str]:
     return {split: folder for split, folder in chosen.items() if folder is not None}
 
 
-def _unwrap(files: list[Entry]) -> list[Entry]:
+def _unwrap(entries: list[Entry]) -> list[Entry]:
     """What lies below folders that hold nothing but one folder, as unpacked archives have them."""
-    while (inner := _unwrap_once(*_group(files))) is not None:
-        files = inner
-    return files
+    while (inner := _unwrap_once(*_group(entries))) is not None:
+        entries = inner
+    return entries
 
 
 def _unwrap_once(by_folder: Mapping[str, list[Entry]], loose: list[Entry]) -> list[Entry] | None:
@@ -117,16 +121,18 @@ def _unwrap_once(by_folder: Mapping[str, list[Entry]], loose: list[Entry]) -> li
     return None if folder in images.LABELS else inner
 
 
-def _group(files: list[Entry]) -> tuple[dict[str, list[Entry]], list[Entry]]:
-    """The files of each folder, with names relative to it, and those in no folder."""
+def _group(entries: list[Entry]) -> tuple[dict[str, list[Entry]], list[Entry]]:
+    """What is in each folder, with names relative to it, and the files in no folder."""
     by_folder: dict[str, list[Entry]] = {}
     loose = []
-    for file in files:
-        folder, slash, rest = file.name.partition("/")
+    for entry in entries:
+        folder, slash, rest = entry.name.partition("/")
         if slash:
-            by_folder.setdefault(folder, []).append(file._replace(name=rest))
+            by_folder[folder].append(entry._replace(name=rest))
+        elif entry.is_folder:
+            by_folder[folder] = []
         else:
-            loose.append(file)
+            loose.append(entry)
     return by_folder, loose
 
 

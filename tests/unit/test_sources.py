@@ -367,6 +367,14 @@ def test_a_split_without_data_is_named(tmp_path: Path) -> None:
     )
 
 
+def test_an_empty_split_is_an_error_and_not_drawn(tmp_path: Path) -> None:
+    write_images(tmp_path / "source" / "train")
+    (tmp_path / "source" / "val").mkdir()
+    assert refusal(tmp_path / "source").startswith(
+        f"the eval split of {tmp_path}/source holds no data: it is empty; "
+    )
+
+
 def test_images_that_are_all_equal_are_refused(tmp_path: Path) -> None:
     source = tmp_path / "source"
     for number in range(20):
