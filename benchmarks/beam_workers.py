@@ -112,8 +112,10 @@ def _write(source: Path, size: int, directory: Path) -> Path:
     from pipelines.data.examples import Examples
     from pipelines.data.manifest import DATA_FILES, EVAL, TRAIN
 
-    images = np.concatenate([part.images for part in idx.load(source).values()])
-    labels = np.concatenate([part.labels for part in idx.load(source).values()])
+    pairs, _ = idx.pair(sorted(source.glob("*-idx?-ubyte*")))
+    parts = [idx.load(*pair) for pair in pairs.values()]
+    images = np.concatenate([part.images for part in parts])
+    labels = np.concatenate([part.labels for part in parts])
     rng = np.random.default_rng(0)
     order = np.arange(size) % len(labels)
     eval_size = round(size * _EVAL_FRACTION)

@@ -106,13 +106,13 @@ def _write_data(source: Path, scratch: Path) -> tuple[Path, Path]:
     from pipelines.data import idx, records
     from pipelines.data.examples import Examples
 
-    pairs = idx.load(source)
+    pairs, _ = idx.pair(sorted(source.glob("*-idx?-ubyte*")))
     if "t10k" not in pairs:
         raise DataError(
             f"{source} holds no t10k-images-idx3-ubyte(.gz) and its labels: give the directory of "
             "MNIST's test images with --data"
         )
-    every = pairs["t10k"]
+    every = idx.load(*pairs["t10k"])
     files = []
     for name, part in (("seen", slice(0, _EXAMPLES)), ("unseen", slice(_EXAMPLES, None))):
         (scratch / name).mkdir()

@@ -8,7 +8,7 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 from kubeflow import storage
@@ -22,11 +22,10 @@ from pipelines.errors import (
     StorageMissingError,
     StorageRefusedError,
 )
+from pipelines.leftovers import ABANDONED
 
 _CRC32C = "crc32c:"
 _ATTEMPTS = 3
-_UNFINISHED = timedelta(hours=1)
-"""A push that is still going on has written an object within this time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,7 +192,7 @@ def prune(root: str, keep: int, options: storage.Options | None = None) -> list[
     entries = list_entries(root, options)
     finished = [entry for entry in entries if entry.manifest]
     finished.sort(key=lambda entry: not entry.is_current)  # stable: then newest first
-    stale = datetime.now(timezone.utc) - _UNFINISHED
+    stale = datetime.now(timezone.utc) - ABANDONED
     kept = {entry.name for entry in finished[:keep]}
     kept |= {e.name for e in entries if e.is_current or (not e.manifest and e.modified > stale)}
     return [e for e in entries if e.name not in kept and _remove(root, e, options)]

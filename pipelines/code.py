@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from pipelines import walk
+
 _LIBRARIES = (
     "tfx",
     "tensorflow-cpu",
@@ -59,24 +61,11 @@ def _sources(spec: ModuleSpec) -> Iterator[tuple[str, Path]]:
             yield Path(spec.origin).name, Path(spec.origin)
         return
     for location in spec.submodule_search_locations:
-        for file in _walk(Path(location)):
-            yield file.relative_to(location).as_posix(), file
+        for entry in walk.files(Path(location), _is_no_source):
+            yield entry.name, entry.path
 
 
-def _walk(directory: Path) -> Iterator[Path]:
-    """The sources below a directory in order; linked directories too, each place once."""
-    seen = set()
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for folder, subfolders, names in os.walk(directory, followlinks=True, onerror=fail):
-        place = os.path.realpath(folder)
-        if place in seen:
-            subfolders.clear()
-            continue
-        seen.add(place)
-        subfolders.sort()
-        for name in sorted(names):
-            if Path(name).suffix in _SUFFIXES:
-                yield Path(folder, name)
+def _is_no_source(listed: "os.DirEntry[str]") -> bool:
+    """Whether no import reaches it: editors leave hidden files, even links to nothing."""
+    is_source = Path(listed.name).suffix in _SUFFIXES or listed.is_dir()
+    return listed.name.startswith(".") or not is_source

@@ -1,6 +1,8 @@
 """What every test shares."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,3 +69,12 @@ def artifacts(tmp_path: Path) -> Path:
     directory = Path(os.environ.get("TFX_MOBILE_TEST_ARTIFACTS") or tmp_path)
     directory.mkdir(parents=True, exist_ok=True)
     return directory
+
+
+@pytest.fixture
+def anyones() -> Iterator[Path]:
+    """A directory that every user may enter, unlike pytest's own."""
+    directory = Path(tempfile.mkdtemp())
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)

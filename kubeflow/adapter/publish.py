@@ -19,8 +19,8 @@ from pathlib import Path
 
 from kubeflow import storage
 from pipelines.errors import StorageError, StorageMissingError
+from pipelines.leftovers import ABANDONED
 from pipelines.pushing.records import (
-    ABANDONED,
     MAIN_FILES,
     RECORDS,
     Model,

@@ -7,15 +7,18 @@ from pathlib import Path
 
 from kubeflow.storage import checksums
 from kubeflow.storage.objects import Object, OnBytes
-from pipelines import files
+from pipelines import files, walk
 from pipelines.errors import StorageMissingError
 
 
-def walk(directory: Path) -> Iterator[Path]:
-    """The files below a directory, sorted; without what a killed transfer left half-written."""
-    for file in sorted(directory.rglob("*")):
-        if file.is_file() and not files.is_partial(file):
-            yield file
+def list_files(directory: Path) -> Iterator[Path]:
+    """The files below a directory, sorted; without what a killed transfer left half-written.
+
+    Raises:
+      OSError: As `pipelines.walk.entries`.
+    """
+    for entry in walk.files(directory, lambda listed: files.is_partial(Path(listed.name))):
+        yield entry.path
 
 
 class LocalStore:
@@ -24,7 +27,7 @@ class LocalStore:
     def list(self, prefix: str) -> list[Object]:
         """Every file below a directory."""
         root = Path(prefix)
-        return [self._describe(file, root) for file in walk(root)] if root.is_dir() else []
+        return [self._describe(file, root) for file in list_files(root)] if root.is_dir() else []
 
     def read(self, key: str) -> bytes:
         """The content of a file."""

@@ -203,7 +203,10 @@ def upload(
       StorageRefusedError: The directory is none, or holds nothing.
       OutputError: The URI is a plain path that cannot be written.
     """
-    sources = list(local.walk(directory)) if directory.is_dir() else []
+    try:
+        sources = list(local.list_files(directory)) if directory.is_dir() else []
+    except OSError as error:
+        raise OutputError(f"cannot send {error.filename}: {error.strerror}") from error
     if not sources:
         raise StorageRefusedError(f"{directory} holds no files: give the directory to send")
     with _opened(uri, options, directory) as (store, location):

@@ -4,20 +4,24 @@ The format (http://yann.lecun.com/exdb/mnist): two zero bytes, a type code (8: u
 number of dimensions, each dimension as a big-endian int32, then the bytes.
 """
 
+import contextlib
 import gzip
 import hashlib
 import http.client
 import math
+import re
 import struct
 import time
 import urllib.request
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.data.examples import Examples, from_bytes
+from pipelines.data.manifest import EVAL, TRAIN
 from pipelines.errors import DataError
 
 MIRRORS = (
@@ -34,32 +38,65 @@ SHA256 = {
 }
 """Of the uncompressed content: gzip files of MNIST differ between mirrors."""
 
+_GZIP_MAGIC, _GZIP_WINDOW = b"\x1f\x8b", 31
+_NO_PREFIX = re.compile(r"[-._]?(images?|labels?|idx\d?|u?byte|gz)")
+"""What the usual names have beside `train`, `t10k`, `test` or `emnist-digits-train`."""
+
 _UNSIGNED_BYTE = 8
 _SECONDS = 4.0
 _CHUNK = 1 << 16
 
 
-def find(directory: Path) -> list[Path]:
-    """The image files in IDX format in a directory, `train` before `t10k`."""
-    return sorted(directory.glob("*-images-idx3-ubyte*"), reverse=True)
+def pair(files: Iterable[Path]) -> tuple[dict[str, tuple[Path, Path]], list[Path]]:
+    """Find which images and labels belong together.
 
+    Args:
+      files: In IDX format, in any order.
 
-def load(directory: Path) -> dict[str, Examples]:
-    """Reads every pair of image and label files, keyed by prefix (`train`, `t10k`).
+    Returns:
+      The files of images and of labels by what their names share, such as `train` or `t10k`; and
+      files that are there a second time, compressed or under another usual name.
 
     Raises:
-      DataError: A file is missing, damaged or inconsistent.
+      DataError: Images without labels, or labels without images; or a file cannot be read.
     """
-    pairs = {}
-    for images_file in find(directory):
-        prefix = images_file.name.split("-images-")[0]
-        labels_files = sorted(directory.glob(f"{prefix}-labels-idx1-ubyte*"))
-        if not labels_files:
-            raise DataError(f"{images_file} has no {prefix}-labels-idx1-ubyte(.gz) beside it")
-        images = parse(_content(images_file), 3, str(images_file))
-        labels = parse(_content(labels_files[0]), 1, str(labels_files[0]))
-        pairs[prefix] = _pair(images, labels, str(images_file))
-    return pairs
+    images: dict[str, Path] = {}
+    labels: dict[str, Path] = {}
+    duplicates = []
+    for file in sorted(files):
+        found = images if _holds_images(file) else labels
+        name = _NO_PREFIX.sub("", file.name.lower())
+        if name in found:
+            duplicates.append(file)
+        else:
+            found[name] = file
+    if len(images) == len(labels) == 1:
+        ((name, file),) = images.items()
+        (labels_file,) = labels.values()
+        return {name: (file, labels_file)}, duplicates
+    for name in sorted(images.keys() ^ labels.keys()):
+        file = images.get(name) or labels[name]
+        missing = "labels-idx1-ubyte" if name in images else "images-idx3-ubyte"
+        raise DataError(f"{file} has no {'-'.join(filter(None, (name, missing)))}(.gz) beside it")
+    return {name: (file, labels[name]) for name, file in images.items()}, duplicates
+
+
+def split_of(name: str) -> str:
+    """The split that a pair's name stands for, empty for none."""
+    if "train" in name:
+        return TRAIN
+    return EVAL if re.search("t10k|test|eval|val", name) else ""
+
+
+def load(images_file: Path, labels_file: Path) -> Examples:
+    """Read a pair of files, gzipped or not.
+
+    Raises:
+      DataError: A file is damaged, or they do not belong together.
+    """
+    images = parse(_content(images_file), 3, str(images_file))
+    labels = parse(_content(labels_file), 1, str(labels_file))
+    return _pair(images, labels, str(images_file))
 
 
 def download(
@@ -67,7 +104,7 @@ def download(
     checksums: dict[str, str] | None = None,
     seconds: float = 300.0,
 ) -> dict[str, Examples]:
-    """Downloads MNIST, keyed as in `load`.
+    """Downloads MNIST, keyed by `train` and `t10k`.
 
     Args:
       mirrors: Base URLs, tried in order; `MIRRORS` unless told.
@@ -127,9 +164,26 @@ def _pair(images: NDArray[np.uint8], labels: NDArray[np.uint8], where: str) -> E
     return from_bytes(images, labels, where)
 
 
+def _holds_images(file: Path) -> bool:
+    """By the words of the usual names, else by the number of dimensions."""
+    name = file.name.lower()
+    if ("image" in name) != ("label" in name):
+        return "image" in name
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(_CHUNK)
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error.strerror}") from error
+    if head.startswith(_GZIP_MAGIC):
+        with contextlib.suppress(zlib.error):
+            head = zlib.decompressobj(_GZIP_WINDOW).decompress(head, 4)
+    return len(head) > 3 and head[3] > 1
+
+
 def _content(file: Path) -> bytes:
     try:
-        return gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        content = file.read_bytes()
+        return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{file} is truncated or not a gzip file: get it again") from None
     except OSError as error:

@@ -11,11 +11,11 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines import files
+from pipelines import files, leftovers
 from pipelines.data import dataset, sources
 from pipelines.data.dataset import DATASETS, POINTER, Dataset, Pointer
 from pipelines.data.examples import Splits
@@ -31,13 +31,12 @@ from pipelines.data.manifest import (
 from pipelines.errors import DataError, DocumentError, OutputError
 
 _FLAT_FORMAT = 1
-_LEFTOVER_SECONDS = 3600.0
-"""A live writer has written something within this time."""
-
 _ATTEMPTS = 3
 
 
-def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Dataset, str]:
+def prepare(
+    source: str, directory: Path, eval_fraction: float, outputs: Collection[Path] = ()
+) -> tuple[Dataset, str]:
     """Make the dataset of a source the current one of a directory.
 
     An unchanged dataset is not written again, which keeps every cached result downstream.
@@ -46,6 +45,7 @@ def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Dataset
       source: See `sources.load`.
       directory: Holds datasets of ours, or nothing.
       eval_fraction: See `sources.load`.
+      outputs: What else the caller writes, which is no example where it lies in the source.
 
     Returns:
       The dataset, and a sentence on what was done.
@@ -54,11 +54,12 @@ def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Dataset
       DataError: The source cannot be found or used.
       OutputError: `directory` holds something else, or cannot be written.
     """
-    directory = directory.resolve()
+    directory = Path(os.path.realpath(directory))
     if directory.exists() and not directory.is_dir():
         raise OutputError(f"{directory} is a file: choose another directory")
     folder = _inspect(directory)
-    requested = sources.identify(source, eval_fraction)
+    outputs = (directory, *outputs)
+    requested = sources.identify(source, eval_fraction, outputs)
     problem = folder.problem
     if folder.pointer and folder.pointer.requested == requested:
         try:
@@ -70,7 +71,7 @@ def prepare(source: str, directory: Path, eval_fraction: float) -> tuple[Dataset
                 return current, f"{current.manifest.source}, unchanged"
         except (DataError, DocumentError) as error:
             problem = str(error)
-    splits, note = sources.load(source, eval_fraction)
+    splits, note = sources.load(source, eval_fraction, outputs)
     written = _write(splits, requested, directory)
     if problem:
         note = f"{note} (made again: {problem})"
@@ -271,10 +272,9 @@ def _remove_leftovers(directory: Path) -> None:
     """Remove what killed writers left, and nothing of a live one."""
     candidates = [*directory.glob(f".{POINTER}.*"), *(directory / DATASETS).glob(".*")]
     for leftover in filter(files.is_partial, candidates):
+        if not leftovers.is_abandoned(leftover, time.time()):
+            continue
         with contextlib.suppress(OSError):
-            times = [path.stat().st_mtime for path in (leftover, *leftover.rglob("*"))]
-            if time.time() - max(times) < _LEFTOVER_SECONDS:
-                continue
             if leftover.is_dir():
                 shutil.rmtree(leftover)
             else:

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from modules import features
+from pipelines import files as files_module
+from pipelines.data import formats
 from pipelines.data.examples import Examples, checked
 from pipelines.errors import DataError, OutputError
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _BATCH = 1024
 _FRAMING = 16
 """Bytes that a TFRecord adds to a record: its length, and a checksum of each."""
@@ -22,23 +24,19 @@ _SPEC = {
 }
 
 
-def find(directory: Path) -> list[Path]:
-    """The files that may be TFRecords: by name, else everything that is not hidden."""
-    files = sorted(
-        f for f in directory.iterdir() if f.is_file() and not f.name.startswith((".", "_"))
-    )
-    return [f for f in files if "tfrecord" in f.name.lower()] or [
-        f for f in files if f.suffix in {"", ".gz"} or "-of-" in f.name
-    ]
+def read(files: Sequence[Path], where: str) -> Examples:
+    """Reads and checks every example. A file may be empty, as a shard of few examples is.
 
-
-def read(files: list[Path]) -> Examples:
-    """Reads and checks every example.
+    Args:
+      files: TFRecords, compressed or not.
+      where: The directory that they are of, for messages.
 
     Raises:
-      DataError: Names the file, the example and what is wrong with it.
+      DataError: Names the file, the example and what is wrong with it; or there are no examples.
     """
-    parts = [_read_file(file) for file in files]
+    parts = [part for file in files if (part := _read_file(file))]
+    if not parts:
+        raise DataError(f"{where} holds no examples")
     return Examples(
         np.concatenate([part.images for part in parts]),
         np.concatenate([part.labels for part in parts]),
@@ -64,10 +62,10 @@ def write(examples: Examples, file: Path) -> None:
         raise OutputError(f"cannot write {file}: {error.message}") from error
 
 
-def _read_file(file: Path) -> Examples:
+def _read_file(file: Path) -> Examples | None:
     truncated = f"{file} is truncated or not a TFRecord file"
     try:
-        compression, size = _content(file)
+        compression, size = _measure(file)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(truncated) from None
     except OSError as error:
@@ -93,20 +91,28 @@ def _read_file(file: Path) -> Examples:
     if read != size:
         raise DataError(truncated)
     if not images:
-        raise DataError(f"{file} holds no examples")
+        return None
     return checked(np.concatenate(images), np.concatenate(labels)[:, 0], str(file))
 
 
-def _content(file: Path) -> tuple[str, int]:
-    """The compression of a file as TensorFlow calls it, and the size of its content."""
+def _measure(file: Path) -> tuple[str, int]:
+    """The compression of a file as TensorFlow calls it, and the size of its content.
+
+    Raises:
+      OSError, EOFError, zlib.error: It cannot be read, or ends too early.
+    """
     with file.open("rb") as stream:
-        if stream.read(2) != _GZIP_MAGIC:
-            return "", file.stat().st_size
-    size = 0
-    with gzip.open(file) as content:
-        while chunk := content.read(1 << 20):
-            size += len(chunk)
-    return "GZIP", size
+        compression = formats.compression(stream.read(1024))
+    if compression == "GZIP":
+        with gzip.open(file) as content:
+            return compression, sum(map(len, iter(lambda: content.read(1 << 20), b"")))
+    if compression == "ZLIB":
+        stream_end = zlib.decompressobj()
+        size = sum(len(stream_end.decompress(block)) for block in files_module.read_blocks(file))
+        if not stream_end.eof:
+            raise EOFError
+        return compression, size
+    return compression, file.stat().st_size
 
 
 def _rows(

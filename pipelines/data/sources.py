@@ -2,26 +2,35 @@
 
 import hashlib
 import os
+import stat
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.data import dataset, digits, idx, images
+import numpy as np
+
+from pipelines.code import code_fingerprint
+from pipelines.data import contents, dataset, digits, idx, images
 from pipelines.data.dataset import DATASETS, POINTER, Dataset
 from pipelines.data.examples import Examples, Splits, split
+from pipelines.data.formats import Format
 from pipelines.data.manifest import DATA_FILES, EVAL, MANIFEST, TRAIN, Manifest
+from pipelines.data.passed_over import PassedOver
+from pipelines.data.survey import WHOLE, Survey, survey
 from pipelines.errors import DataError, DocumentError
+from pipelines.walk import Entry
 
 _SECONDS_TO_SPARE = 15.0
-_SPLIT_NAMES = {TRAIN: ("train", "Split-train"), EVAL: ("eval", "Split-eval", "test")}
 _MEND = "write the dataset again with `tfx-mobile data --output DIRECTORY`"
 
 
-def load(source: str, eval_fraction: float) -> tuple[Splits, str]:
+def load(source: str, eval_fraction: float, outputs: Collection[Path] = ()) -> tuple[Splits, str]:
     """Read, check and split a source's examples.
 
     Args:
       source: `digits`, `mnist`, `auto`, or a directory of TFRecords, IDX files or images.
       eval_fraction: Part kept for evaluation where the source has no split of its own.
+      outputs: What the caller writes: left out where it lies below the source.
 
     Returns:
       The examples, and what they are, for the user.
@@ -29,37 +38,36 @@ def load(source: str, eval_fraction: float) -> tuple[Splits, str]:
     Raises:
       DataError: The source cannot be found or used.
     """
-    if source == "auto":
-        try:
-            return _mnist(idx.download(seconds=_SECONDS_TO_SPARE))
-        except DataError:
-            splits, note = load("digits", eval_fraction)
-            return splits, f"{note} (MNIST could not be downloaded within seconds)"
-    if source == "digits":
-        return split(digits.load(), eval_fraction, "digits"), "digits, bundled with scikit-learn"
-    if source == "mnist":
-        return _mnist(idx.download())
-    return _load_directory(Path(source), eval_fraction), source
+    splits, note = _load(source, eval_fraction, outputs)
+    for name, part in ((TRAIN, splits.train), (EVAL, splits.eval)):
+        if len(part) > 1 and np.all(part.images == part.images[0]):
+            raise DataError(
+                f"all {len(part):,} images for {name} in {splits.source} are equal: check how they "
+                "were made"
+            )
+    return splits, note
 
 
-def identify(source: str, eval_fraction: float) -> dict[str, Any]:
+def identify(source: str, eval_fraction: float, outputs: Collection[Path] = ()) -> dict[str, Any]:
     """What identifies a source without reading its examples, as JSON has it.
+
+    Args:
+      source: As for `load`, like the others.
+      eval_fraction: Likewise.
+      outputs: Likewise.
 
     Raises:
       DataError: The source cannot be found.
     """
     requested: dict[str, Any] = {"source": source, "eval_fraction": eval_fraction}
     if source not in {"auto", "digits", "mnist"}:
-        directory = Path(source).resolve()
-        _check_directory(directory)
+        directory = Path(os.path.realpath(_find_directory(source)))
         requested["source"] = str(directory)
         held = _find_dataset(directory)
-        read_from = held.directory if held else directory
-        requested["files"] = [
-            [str(f.relative_to(directory)), f.stat().st_size, f.stat().st_mtime_ns]
-            for f in sorted(read_from.rglob("*"))
-            if f.is_file()
-        ]
+        found = survey(held.directory) if held else survey(directory, outputs)
+        requested["files"] = found.digest()
+        if not held:  # another release may read other pixels from the same files
+            requested["code"] = code_fingerprint("pipelines.data")
     return requested
 
 
@@ -69,33 +77,81 @@ def fingerprint(splits: Splits) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
+def _load(source: str, eval_fraction: float, outputs: Collection[Path]) -> tuple[Splits, str]:
+    if source == "auto":
+        try:
+            return _mnist(idx.download(seconds=_SECONDS_TO_SPARE))
+        except DataError:
+            splits, note = _load("digits", eval_fraction, outputs)
+            return splits, f"{note} (MNIST could not be downloaded within seconds)"
+    if source == "digits":
+        return split(digits.load(), eval_fraction, "digits"), "digits, bundled with scikit-learn"
+    if source == "mnist":
+        return _mnist(idx.download())
+    directory = _find_directory(source)
+    held = _find_dataset(directory)
+    if held:
+        return _load_dataset(held), source
+    splits, notes = _read_folder(survey(directory, outputs), eval_fraction)
+    return splits, f"{source} ({'; '.join(notes)})" if notes else source
+
+
 def _mnist(parts: dict[str, Examples]) -> tuple[Splits, str]:
     return Splits(parts["train"], parts["t10k"], "mnist"), "mnist, downloaded and verified"
 
 
-def _load_directory(directory: Path, eval_fraction: float) -> Splits:
-    _check_directory(directory)
-    held = _find_dataset(directory)
-    if held:
-        return _load_dataset(held)
-    name = str(directory)
-    if idx.find(directory):
-        parts = idx.load(directory)
-        if set(parts) == {"train", "t10k"}:
-            return Splits(parts["train"], parts["t10k"], name)
-        if len(parts) == 1:
-            return split(next(iter(parts.values())), eval_fraction, name)
-        raise DataError(
-            f"{name} holds IDX files called {', '.join(parts)}: train and t10k are known"
-        )
-    by_split = {
-        key: next((directory / n for n in names if (directory / n).is_dir()), None)
-        for key, names in _SPLIT_NAMES.items()
+def _read_folder(found: Survey, eval_fraction: float) -> tuple[Splits, list[str]]:
+    """The examples of a folder, and what the user should know of how they were read."""
+    name = os.fsencode(found.directory).decode(errors="replace")
+    places = {part: _place(found, part) for part in found.parts}
+    chosen = {
+        part: contents.choose(files, places[part], found.passed_over)
+        for part, files in found.parts.items()
     }
-    train, evaluation = by_split[TRAIN], by_split[EVAL]
-    if train and evaluation:
-        return Splits(_load_part(train), _load_part(evaluation), name)
-    return split(_load_part(directory), eval_fraction, name)
+    pictures = {
+        part: images.read(files) for part, (kind, files) in chosen.items() if kind is Format.IMAGE
+    }
+    # One ground for both splits, or a model would be judged on others than it learnt from.
+    ground = images.choose_ground(pictures.values())
+    examples: dict[str, Examples] = {}
+    for part, (kind, files) in chosen.items():
+        if kind is Format.IMAGE:
+            examples[part] = images.to_examples(pictures[part], ground, places[part])
+        elif kind is Format.RECORDS:
+            from pipelines.data import records
+
+            examples[part] = records.read([file.path for file in files], places[part])
+        else:
+            examples |= _read_idx(files, part, places[part], found.passed_over)
+    notes = [images.describe_ground(ground)] if ground is not None else []
+    if passed_over := str(found.passed_over):
+        notes.append(f"passed over {passed_over}")
+    if WHOLE in examples:
+        return split(examples[WHOLE], eval_fraction, name), notes
+    return Splits(examples[TRAIN], examples[EVAL], name), notes
+
+
+def _place(found: Survey, part: str) -> str:
+    """What a message calls a part."""
+    return str(found.directory) if part == WHOLE else f"the {part} split of {found.directory}"
+
+
+def _read_idx(
+    files: Sequence[Entry], part: str, where: str, passed_over: PassedOver
+) -> dict[str, Examples]:
+    """The part's one pair, or the pairs of both splits where the part is the whole source."""
+    pairs, duplicates = idx.pair([file.path for file in files])
+    for file in duplicates:
+        passed_over.add_file(file.name)
+    if len(pairs) == 1:
+        return {part: idx.load(*next(iter(pairs.values())))}
+    names = {idx.split_of(name): name for name in pairs}
+    if part == WHOLE and len(pairs) == 2 and names.keys() == {TRAIN, EVAL}:
+        return {name: idx.load(*pairs[names[name]]) for name in (TRAIN, EVAL)}
+    raise DataError(
+        f"{where} holds IDX files called {', '.join(pairs)}: give a folder with one pair of images "
+        "and labels, or with two called train and t10k"
+    )
 
 
 def _find_dataset(directory: Path) -> Dataset | None:
@@ -109,6 +165,8 @@ def _find_dataset(directory: Path) -> Dataset | None:
             return dataset.load(directory)
         except (DataError, DocumentError) as error:
             raise DataError(f"{error}: {_MEND}") from None
+    if not (directory / MANIFEST).is_file():
+        return None
     try:
         content = (directory / MANIFEST).read_bytes()
         return Dataset(directory, Manifest.parse(content, str(directory / MANIFEST)))
@@ -122,7 +180,8 @@ def _load_dataset(held: Dataset) -> Splits:
     from pipelines.data import records
 
     train, evaluation = (
-        records.read([held.directory / DATA_FILES[name]]) for name in (TRAIN, EVAL)
+        records.read([file], str(file))
+        for file in (held.directory / DATA_FILES[name] for name in (TRAIN, EVAL))
     )
     splits = Splits(train, evaluation, held.manifest.source)
     if fingerprint(splits) != held.manifest.fingerprint:
@@ -130,25 +189,19 @@ def _load_dataset(held: Dataset) -> Splits:
     return splits
 
 
-def _load_part(directory: Path) -> Examples:
-    if images.find(directory):
-        return images.load(directory)
-    from pipelines.data import records
-
-    files = records.find(directory)
-    if not files:
-        raise DataError(
-            f"{directory} holds no data: no TFRecords, no IDX files, no images in folders 0 to 9"
-        )
-    return records.read(files)
-
-
-def _check_directory(directory: Path) -> None:
-    if not directory.exists():
+def _find_directory(source: str) -> Path:
+    directory = Path(source)
+    try:
+        status = os.stat(directory)
+    except (FileNotFoundError, NotADirectoryError):
         raise DataError(
             f"there is no data at {directory}: give digits, mnist or an existing directory"
-        )
-    if not directory.is_dir():
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{directory} cannot be read: {reason}") from None
+    if not stat.S_ISDIR(status.st_mode):
         raise DataError(f"{directory} is a file: give the directory that holds it")
     if not os.access(directory, os.R_OK | os.X_OK):
         raise DataError(f"{directory} cannot be read: permission denied")
+    return directory

@@ -11,6 +11,12 @@ class Layout:
     root: Path
 
     @property
+    def outputs(self) -> tuple[Path, ...]:
+        """What a run writes: all of the root, which may itself be the folder of the examples."""
+        own = (self.pipeline, self.metadata, self.serving, self.report_json, self.report_html)
+        return (self.root, self.data, *own, self.log, self.lock)
+
+    @property
     def data(self) -> Path:
         """Datasets, and the pointer to the current one."""
         return self.root / "data"

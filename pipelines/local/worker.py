@@ -70,7 +70,7 @@ def _run(
     others = [lanes.Lane() for _ in range(lane_count - 1)]
     with reporter.step(_DATA) as note:
         dataset, how = prepare.prepare(
-            settings.data.source, layout.data, settings.data.eval_fraction
+            settings.data.source, layout.data, settings.data.eval_fraction, layout.outputs
         )
         train, evaluation = dataset.manifest.count(TRAIN), dataset.manifest.count(EVAL)
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")

@@ -10,16 +10,14 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines import files
+from pipelines import files, leftovers, walk
 from pipelines.errors import OutputError
 from pipelines.pushing.records import (
-    ABANDONED,
     RECORDS,
     Model,
     Record,
     next_version,
     parse_all,
-    raise_error,
     to_version,
 )
 
@@ -127,7 +125,7 @@ def _staging(destination: Path, record: Record) -> Iterator[Path]:
     try:
         for entry in root.iterdir():
             is_own_task = entry.name.startswith(f"{task}.") and entry != own
-            if is_own_task or now - _last_change(entry) > ABANDONED.total_seconds():
+            if is_own_task or leftovers.is_abandoned(entry, now):
                 removed = root / f"{task}.{uuid.uuid4().hex}"
                 with contextlib.suppress(OSError):  # gone, or another user's
                     os.rename(entry, removed)
@@ -137,24 +135,12 @@ def _staging(destination: Path, record: Record) -> Iterator[Path]:
         shutil.rmtree(own, ignore_errors=True)
 
 
-def _last_change(directory: Path) -> float:
-    """When something in a directory was last written, as a Unix time."""
-    paths = [directory]
-    for parent, directories, names in os.walk(directory):
-        paths += [Path(parent, name) for name in (*directories, *names)]
-    changes = []
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):
-            changes.append(path.lstat().st_mtime)
-    return max(changes, default=float("inf"))
-
-
 def _copy(source: Path, target: Path) -> None:
-    for parent, _, names in os.walk(source, onerror=raise_error, followlinks=True):
-        copied = target / Path(parent).relative_to(source)
-        copied.mkdir(exist_ok=True)
-        for name in names:
-            shutil.copyfile(Path(parent, name), copied / name)
+    for entry in walk.entries(source):
+        if entry.is_folder:
+            (target / entry.name).mkdir(exist_ok=True)
+        else:
+            shutil.copyfile(entry.path, target / entry.name)
 
 
 def _holds(directory: Path, model: Model) -> bool:

@@ -5,25 +5,20 @@ the push, so that a version number is never used again and a retry finds what it
 """
 
 import dataclasses
-import datetime
 import errno
 import hashlib
-import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pipelines import files
+from pipelines import files, walk
 from pipelines.documents import Document
 from pipelines.errors import DocumentError
 
 RECORDS = ".pushes"
 MAIN_FILES = ("saved_model.pb", "tflite")
 """A model server takes a version for complete when it has one of these."""
-
-ABANDONED = datetime.timedelta(hours=1)
-"""A push that left no sign of life for so long has ended."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Model:
         """
         digest = hashlib.sha256()
         sizes = {}
-        for name in sorted(_names(directory)):
+        for name in sorted(entry.name for entry in walk.files(directory)):
             content, size = _hash(directory / name)
             digest.update(f"{name}\0{content}\n".encode())
             sizes[name] = size
@@ -114,17 +109,6 @@ def next_version(taken: Iterable[int], now: float) -> int:
 def to_version(name: str) -> int | None:
     """The version that a file's or directory's name is, if it is one."""
     return int(name) if name.isascii() and name.isdigit() else None
-
-
-def raise_error(error: OSError) -> None:
-    """For `os.walk`, which ignores errors otherwise."""
-    raise error
-
-
-def _names(directory: Path) -> Iterator[str]:
-    for parent, _, names in os.walk(directory, onerror=raise_error, followlinks=True):
-        for name in names:
-            yield Path(parent, name).relative_to(directory).as_posix()
 
 
 def _hash(file: Path) -> tuple[str, int]:

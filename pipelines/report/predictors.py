@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from modules import features, lite
+from pipelines import walk
 
 _BATCH = 1024
 _WARM_UP, _TIMED = 20, 300
@@ -194,4 +195,4 @@ def latency(model: Model, examples: RawExamples) -> Latency:
 
 
 def _directory_bytes(directory: str) -> int:
-    return sum(f.stat().st_size for f in Path(directory).rglob("*") if f.is_file())
+    return sum(file.status.st_size for file in walk.files(Path(directory)))

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from tests.pipeline.conftest import COMMAND, run, steps
+from tests.pipeline.test_bad_input import write_records
 
 pytestmark = pytest.mark.e2e
 
@@ -125,3 +126,16 @@ def test_full_disk(tmp_path):
     finally:
         subprocess.run(["umount", str(disk)], check=True)
         shutil.rmtree(disk)
+
+
+def test_an_output_below_the_data_is_no_part_of_it(tmp_path):
+    """The second run reads the same source, though the first one wrote into its folder."""
+    write_records(tmp_path / "data.tfrecord")
+    notes = []
+    for _ in range(2):
+        process = start(tmp_path / "out", "--data", str(tmp_path))
+        notes.append(steps(wait_for(process, "data"))["data"])
+        end(process, signal.SIGINT)
+    assert list((tmp_path / "out").rglob("*.tfrecord.gz"))
+    expected = f"{tmp_path}: 48 for training, 12 for evaluation"
+    assert notes == [expected, expected.replace(": ", ", unchanged: ")]

@@ -117,8 +117,8 @@ LIGHT = [
     *[
         f"pipelines/{name}.py"
         for name in (
-            *("diagnosis", "errors", "local/events", "local/supervisor", "pushing/records"),
-            *("settings", "stack"),
+            *("diagnosis", "errors", "leftovers", "local/events", "local/supervisor"),
+            *("pushing/records", "settings", "stack", "walk"),
         )
     ],
 ]

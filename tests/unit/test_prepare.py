@@ -6,12 +6,10 @@ import os
 import re
 import shutil
 import socket
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +21,7 @@ from pipelines.data.examples import Examples
 from pipelines.data.manifest import Manifest
 from pipelines.errors import DataError, OutputError
 from tests.unit.idx_files import write_idx
+from tests.users import as_ordinary_user
 
 
 def snapshot(directory: Path) -> MappingProxyType[str, tuple[int, bytes]]:
@@ -65,7 +64,8 @@ def current(dataset: Path) -> Path:
 
 
 def read(dataset: Path, split: str) -> Examples:
-    return records.read([current(dataset) / split / "data.tfrecord.gz"])
+    file = current(dataset) / split / "data.tfrecord.gz"
+    return records.read([file], str(file))
 
 
 def names(dataset: Path) -> list[str]:
@@ -363,6 +363,7 @@ def test_idx_files(
         count = 40 if prefix == "train" else 10
         labels = np.arange(count).astype(np.uint8) % 10
         images = np.zeros((count, 28, 28), np.uint8)
+        images[:, 0, 0] = np.arange(count)
         write_idx(tmp_path / "idx" / f"{prefix}-images-idx3-ubyte.gz", images)
         write_idx(tmp_path / "idx" / f"{prefix}-labels-idx1-ubyte.gz", labels)
     manifest, _ = prepared(str(tmp_path / "idx"), dataset, 0.2)
@@ -373,7 +374,7 @@ def test_idx_files_of_unknown_parts(tmp_path: Path, dataset: Path) -> None:
     for prefix in ("one", "two"):
         write_idx(tmp_path / "idx" / f"{prefix}-images-idx3-ubyte", np.zeros((2, 28, 28)))
         write_idx(tmp_path / "idx" / f"{prefix}-labels-idx1-ubyte", np.zeros(2))
-    with pytest.raises(DataError, match=r"IDX files called two, one: train and t10k are known"):
+    with pytest.raises(DataError, match=r"IDX files called one, two: give a folder"):
         prepared(str(tmp_path / "idx"), dataset, 0.2)
 
 
@@ -448,29 +449,6 @@ def test_dataset_below_a_file(tmp_path: Path, source: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write .*: Not a directory"):
         prepared(str(source), file / "dataset", 0.2)
     assert file.read_text() == "mine"
-
-
-@pytest.fixture
-def anyones() -> Iterator[Path]:
-    """A directory that every user may enter, unlike pytest's own."""
-    directory = Path(tempfile.mkdtemp())
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
-
-
-def as_ordinary_user(function: Callable[[], Any]) -> Any:
-    """Runs it as `nobody` where these tests run as root, for whom no permission is denied."""
-    if os.getuid() != 0:
-        return function()
-    try:
-        os.setresuid(65534, 65534, 0)
-    except OSError:
-        pytest.skip("root here may not become another user")
-    try:
-        return function()
-    finally:
-        os.setresuid(0, 0, 0)
 
 
 def test_directory_that_may_not_be_read(anyones: Path, dataset: Path) -> None:

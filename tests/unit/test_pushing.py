@@ -215,6 +215,29 @@ def test_a_model_without_files(tmp_path, destination, kind):
         directory.push(tmp_path / kind, destination, ME)
 
 
+def test_a_model_with_a_linked_folder_is_pushed_whole(model, tmp_path, destination):
+    (model / "variables").rename(tmp_path / "elsewhere")
+    (model / "variables").symlink_to(tmp_path / "elsewhere")
+    (model / "assets" / "up").symlink_to(model)
+
+    version = directory.push(model, destination, ME)
+
+    assert not (version / "variables").is_symlink()
+    assert sorted(os.listdir(version / "variables")) == ["0000", "0001"]
+    assert digests(destination) == [Model.read(model).digest]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("kind", ["a named pipe", "a link to nothing"])
+def test_a_model_with_what_is_no_file_is_one_sentence(model, destination, kind):
+    if kind == "a named pipe":
+        os.mkfifo(model / "odd")
+    else:
+        (model / "odd").symlink_to("nowhere")
+    with pytest.raises(OutputError, match=f"{model}/odd: it is {kind}"):
+        directory.push(model, destination, ME)
+
+
 STEPS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.chmod"}
 
 

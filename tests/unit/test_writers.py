@@ -21,7 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def write_source(directory: Path, count: int) -> str:
     """IDX files, which no TensorFlow is needed to read."""
     labels = np.arange(count).astype(np.uint8) % 10
-    write_idx(directory / "train-images-idx3-ubyte", np.full((count, 28, 28), count % 256))
+    images = np.full((count, 28, 28), count % 256)
+    images[:, 0, 0] = np.arange(count) % 256  # a source of equal images is refused
+    write_idx(directory / "train-images-idx3-ubyte", images)
     write_idx(directory / "train-labels-idx1-ubyte", labels)
     return str(directory)
 

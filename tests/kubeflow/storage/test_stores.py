@@ -14,9 +14,10 @@ import pytest
 
 from kubeflow import storage
 from kubeflow.storage import Options, transfer, uris
-from pipelines.errors import StorageMissingError, StorageRefusedError
+from pipelines.errors import OutputError, StorageMissingError, StorageRefusedError
 from tests.kubeflow.storage import faults, servers
 from tests.kubeflow.storage.places import ALL, BUCKET, REMOTE, Place, stores
+from tests.users import as_ordinary_user
 
 CONTENT = {
     "manifest.json": b'{"format": 1}',
@@ -64,6 +65,25 @@ def test_there_and_back(place: Place, tmp_path: Path) -> None:
     sizes = {name: len(data) for name, data in CONTENT.items() if data}
     assert sent == sizes
     assert fetched == sizes
+
+
+@stores(*ALL)
+def test_linked_folders_are_sent(place: Place, tmp_path: Path) -> None:
+    source = filled(tmp_path / "source")
+    (source / "train").rename(tmp_path / "elsewhere")
+    (source / "train").symlink_to(tmp_path / "elsewhere")
+    sent = storage.upload(source, place.uri, place.options)
+    assert sent == sum(map(len, CONTENT.values()))
+    storage.download(place.uri, tmp_path / "target", place.options)
+    assert held(tmp_path / "target") == CONTENT
+
+
+def test_folder_that_may_not_be_read_is_not_left_out(anyones: Path) -> None:
+    source = filled(anyones / "source")
+    (source / "train").chmod(0)
+    with pytest.raises(OutputError, match=f"cannot send {source}/train: Permission denied"):
+        as_ordinary_user(lambda: storage.upload(source, str(anyones / "target")))
+    (source / "train").chmod(0o755)
 
 
 @stores(*ALL)
