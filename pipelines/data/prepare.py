@@ -32,6 +32,8 @@ from pipelines.errors import DataError, DocumentError, OutputError
 
 _FLAT_FORMAT = 1
 _ATTEMPTS = 3
+_NOTE = "note"
+"""Beside what identifies a source in a pointer: how it was read, which is said each time."""
 
 
 def prepare(
@@ -61,18 +63,19 @@ def prepare(
     outputs = (directory, *outputs)
     requested = sources.identify(source, eval_fraction, outputs)
     problem = folder.problem
-    if folder.pointer and folder.pointer.requested == requested:
+    previous = folder.pointer.requested if folder.pointer else None
+    if previous and previous == {**requested, _NOTE: previous.get(_NOTE)}:
         try:
             current = dataset.load(directory)
             problem = current.find_fault()
             if not problem:
                 if folder.is_flat:  # a killed writer came as far as the pointer
                     _remove_flat(directory)
-                return current, f"{current.manifest.source}, unchanged"
+                return current, f"{previous[_NOTE]}, unchanged"
         except (DataError, DocumentError) as error:
             problem = str(error)
     splits, note = sources.load(source, eval_fraction, outputs)
-    written = _write(splits, requested, directory)
+    written = _write(splits, {**requested, _NOTE: note}, directory)
     if problem:
         note = f"{note} (made again: {problem})"
     if folder.is_flat:

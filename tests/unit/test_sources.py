@@ -456,6 +456,13 @@ def test_the_readers_own_output_is_no_part_of_the_source(
     assert second == first
 
 
+def test_what_is_passed_over_is_said_each_time(tmp_path: Path) -> None:
+    source = write_images(tmp_path / "source")
+    (source / "1" / "photo.heic").write_bytes(b"?")
+    notes = [prepare.prepare(str(source), tmp_path / "data", 0.25)[1] for _ in range(2)]
+    assert notes == [f"{source} (passed over 1 file (1 *.heic))", f"{notes[0]}, unchanged"]
+
+
 def test_a_dataset_beside_its_own_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write_images(tmp_path / "source"))
     prepare.prepare(".", Path("dataset"), 0.25)
