@@ -43,6 +43,8 @@ class Host:
         self.checkout = self.base / "check out"
         shutil.copytree(ROOT / "requirements", self.checkout / "requirements")
         shutil.copy(ROOT / "pyproject.toml", self.checkout)
+        (self.checkout / "modules").mkdir()
+        shutil.copy(ROOT / "modules" / "precedence.py", self.checkout / "modules")
         self.uv_calls = self.base / "uv.calls"
         self.env = {
             "PATH": str(self.bin),
@@ -346,10 +348,11 @@ def test_changed_lock_is_installed(bookworm: Host) -> None:
     assert len(bookworm.setup().stdout.splitlines()) == 1
 
 
-def test_changed_project_touches_no_package(bookworm: Host) -> None:
+@pytest.mark.parametrize("file", ["pyproject.toml", "modules/precedence.py"])
+def test_changed_project_touches_no_package(bookworm: Host, file: str) -> None:
     bookworm.python("bin/python3.10", "3.10")
     bookworm.setup()
-    with (bookworm.checkout / "pyproject.toml").open("a") as project:
+    with (bookworm.checkout / file).open("a") as project:
         project.write("# changed\n")
     assert "updating" in bookworm.setup().stdout
     assert len(bookworm.setup().stdout.splitlines()) == 1
