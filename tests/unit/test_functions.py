@@ -127,7 +127,7 @@ def test_what_is_wrong_is_told_before_any_work(folder, path: str, reason: str) -
 
 
 def test_a_hidden_module_is_told_where_only_running_the_other_would_tell(folder) -> None:
-    with pytest.raises(SettingsError, match="which hides yaml.py, so rename yours"):
+    with pytest.raises(SettingsError, match=r"which hides yaml\.py, so rename"):
         functions.find(with_run_fn("yaml.run_fn"))
 
 
