@@ -74,6 +74,7 @@ def _run(
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")
     run_id = datetime.datetime.now(datetime.timezone.utc).isoformat()
     with reporter.step(_COMPOSE) as note:
+        beam.check_workers(settings.beam, train + evaluation)
         functions.load(settings)
         nodes.load(reporter)
         note += artifacts.discard_damaged(layout.pipeline)

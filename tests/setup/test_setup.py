@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -462,6 +463,15 @@ def test_dev_lock_only_adds(stack: str) -> None:
 
     assert pins(f"{stack}.txt") < pins(f"{stack}-dev.txt")
     assert pins("build.txt") < pins(f"{stack}.txt")
+
+
+@pytest.mark.skipif(
+    not (Path(sys.prefix) / "tfx-mobile.stamp").exists(),
+    reason="these tests run in an environment that setup.sh did not make",
+)
+def test_real_environment_gives_our_packages_precedence() -> None:
+    file = Path(sysconfig.get_path("purelib"), "tfx_mobile.pth")
+    assert repr(str(ROOT / "modules" / "precedence.py")) in file.read_text()
 
 
 @pytest.mark.skipif(
