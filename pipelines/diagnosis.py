@@ -114,7 +114,7 @@ def _warnings_of_variables(variables: Mapping[str, str]) -> Iterator[str]:
     if proxies and direct != "*" and "localhost" not in direct:
         yield (
             f"{' and '.join(proxies)} also {'hold' if len(proxies) > 1 else 'holds'} for servers "
-            "on this machine, such as a port of kubectl: add localhost to no_proxy"
+            "on this machine, such as MinIO behind kubectl port-forward: add localhost to no_proxy"
         )
 
 

@@ -126,8 +126,8 @@ def test_a_plain_shell_has_no_warning(tmp_path: Path) -> None:
         ({"PYTHONOPTIMIZE": "2"}, "PYTHONOPTIMIZE is 2, which breaks libraries: unset it"),
         (
             {"http_proxy": "http://user:secret@proxy"},
-            "http_proxy also holds for servers on this machine, such as a port of kubectl: "
-            "add localhost to no_proxy",
+            "http_proxy also holds for servers on this machine, such as MinIO behind kubectl "
+            "port-forward: add localhost to no_proxy",
         ),
         ({"http_proxy": "http://proxy", "NO_PROXY": "localhost"}, ""),
         ({"http_proxy": "http://proxy", "no_proxy": "*"}, ""),
