@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -59,7 +60,7 @@ def load(settings: Settings) -> None:
             if error.name and f"{module_name}.".startswith(f"{error.name}."):
                 raise SettingsError(f"{said}, and there is no module {module_name!r}") from error
             raise _broken(said, module_name, error) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _broken(said, module_name, error) from error
         if not callable(getattr(module, function, None)):
             raise SettingsError(
@@ -101,7 +102,9 @@ def _bound_names(spec: ModuleSpec, said: str) -> set[str] | None:
     if spec.origin is None or Path(spec.origin).suffix != ".py":
         return None
     try:
-        tree = ast.parse(Path(spec.origin).read_bytes(), spec.origin)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an escape such as "\\d" in the user's texts
+            tree = ast.parse(Path(spec.origin).read_bytes(), spec.origin)
     except SyntaxError as error:
         where = f"{spec.origin}, line {error.lineno}" if error.lineno else spec.origin
         raise SettingsError(f"{said}, and {where}, is not Python: {error.msg}") from error
@@ -142,7 +145,11 @@ def _hidden(module: str) -> str:
     top = module.partition(".")[0]
     files = [path for path in (Path(top, "__init__.py"), Path(f"{top}.py")) if path.is_file()]
     spec = _find_spec(top)
-    if not files or spec is None or (spec.origin and files[0].resolve() == Path(spec.origin)):
+    if (
+        not files
+        or spec is None
+        or (spec.origin and files[0].resolve() == Path(spec.origin).resolve())
+    ):
         return ""
     if top in PACKAGES:
         whose = "tfx-mobile"
@@ -156,7 +163,7 @@ def _similar(function: str, bound: set[str]) -> str:
     return f": did you mean {close[0]!r}?" if close else ""
 
 
-def _broken(said: str, module: str, error: Exception) -> Exception:
+def _broken(said: str, module: str, error: BaseException) -> BaseException:
     """The error with the last line of the user's module that led to it; ours stays as it is."""
     if module.partition(".")[0] in PACKAGES:
         return error

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ FILES = {
     "mine_ok.py": "def run_fn(fn_args): ...\nvalue = 3\n",
     "mine_needs.py": "import json\n\nimport no_such_library\n\ndef run_fn(fn_args): ...\n",
     "mine_fails.py": "def run_fn(fn_args): ...\n\n1 / 0\n",
+    "mine_exits.py": "import sys\n\nsys.exit('usage')\n\ndef run_fn(fn_args): ...\n",
+    "mine_escapes.py": "digits = '\\d'\n\ndef run_fn(fn_args): ...\n",
     "mine_half.py": "def run_fn(fn_args):\n    return (\n",
     "mine_binary.py": b"\x00\x01",
     "mine_blocks.py": "try:\n    import json\nexcept ImportError:\n    pass\n"
@@ -75,10 +78,12 @@ def test_default_functions_are_there(check) -> None:
         "mine_package.model.run_fn",
         "mine_namespace.model.run_fn",
         "mine_needs.run_fn",
+        "mine_escapes.run_fn",
     ],
 )
 def test_functions_of_the_current_folder_are_found(folder, path: str) -> None:
     loaded = set(sys.modules)
+    warnings.simplefilter("error")  # as PYTHONWARNINGS=error
     functions.find(with_run_fn(path))
     assert {name for name in set(sys.modules) - loaded if name.startswith("mine_")} == set()
     assert sys.path[-1] == str(folder)
@@ -147,6 +152,10 @@ def test_a_file_of_bytes_is_not_python(folder) -> None:
             "mine_fails.run_fn",
             "importing it fails in {folder}/mine_fails.py, line 3: ZeroDivisionError: "
             "division by zero",
+        ),
+        (
+            "mine_exits.run_fn",
+            "importing it fails in {folder}/mine_exits.py, line 3: SystemExit: usage",
         ),
         ("mine_half.run_fn", "{folder}/mine_half.py, line 2, is not Python: '(' was never closed"),
         ("mine_ok.value", "the module 'mine_ok' has no function 'value'"),
