@@ -39,6 +39,8 @@ RUN --mount=type=bind,source=docker/bytecode.sh,target=/bytecode.sh \
     && sh /bytecode.sh /usr/local/lib/python3*
 COPY --from=packages /opt/tfx-mobile /opt/tfx-mobile
 COPY --from=project /opt/project /opt/tfx-mobile
+# Our packages win over others of the same names, such as Kubeflow's SDK in an image made from this one.
+RUN /opt/tfx-mobile/bin/python -I /opt/tfx-mobile/lib/python3*/site-packages/modules/precedence.py
 # KFP calls `python -m kubeflow.adapter`, and the first `python` on PATH is the environment's. All that wants to
 # write finds its place below HOME: the root is read-only, the user any number, and only /tmp is theirs.
 ENV PATH=/opt/tfx-mobile/bin:${PATH} \
@@ -46,7 +48,9 @@ ENV PATH=/opt/tfx-mobile/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     TF_CPP_MIN_LOG_LEVEL=2 \
-    TF_USE_LEGACY_KERAS=1
+    TF_USE_LEGACY_KERAS=1 \
+    KERAS_BACKEND=tensorflow \
+    TFX_MOBILE_USER_FOLDERS=/opt/user
 USER 1000
 ENTRYPOINT ["tfx-mobile"]
 # Last, since they change with every commit.

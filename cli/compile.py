@@ -41,11 +41,12 @@ def compile_(
     tfx-mobile compile --image registry.example/tfx-mobile:1.0.0 -o nightly.yaml
     """
     from kubeflow.compiler import check
-    from pipelines import files, settings
+    from pipelines import files, functions, settings
 
     loaded = settings.load(settings_file, overrides)
     reference = image or loaded.kubeflow.image
     check.image(reference, allow_mutable_tag)
+    functions.find(loaded)
     quiet.hush_libraries()
     quiet.hush_tfx()
     quiet.load_little()

@@ -7,7 +7,7 @@ import click
 
 @click.command()
 def doctor() -> None:
-    """Show interpreter, stack, versions, free disk and memory, and what is missing.
+    """Show interpreter, stack, versions, free disk and memory, and what is missing or in the way.
 
     Ends with exit code 3 where something is missing.
 
@@ -25,6 +25,8 @@ def doctor() -> None:
         table.add_row(name, value)
     console = progress.console()
     console.print(table)
+    for sentence in found.warnings:
+        click.echo(f"warning: {sentence}", err=True)
     for sentence in found.missing:
         click.echo(f"missing: {sentence}", err=True)
     if found.missing:

@@ -5,6 +5,8 @@ import os
 import sys
 import warnings
 
+from pipelines.errors import EnvironmentLacksError
+
 _CONNECTORS = (
     "google.cloud.bigquery",
     "google.cloud.bigquery_storage_v1",
@@ -17,9 +19,19 @@ _CONNECTORS = (
 
 
 def hush_libraries() -> None:
-    """TensorFlow and Google's libraries greet on standard error; a person need not read it."""
+    """Keep what TensorFlow and Google's libraries say when they are loaded from the user.
+
+    Under PYTHONWARNINGS=error their warnings would end the command.
+
+    Raises:
+      EnvironmentLacksError: Python dropped the docstrings that TensorFlow reads.
+    """
+    if sys.flags.optimize > 1:
+        raise EnvironmentLacksError(
+            "PYTHONOPTIMIZE=2 drops docstrings, which TensorFlow reads: unset it"
+        )
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    warnings.simplefilter("ignore", FutureWarning)
+    warnings.simplefilter("ignore")
 
 
 def hush_tfx() -> None:

@@ -37,13 +37,14 @@ def run(
     tfx-mobile run --output demo --set 'branches=[keras, lite, lite-int8]'
     """
     from cli import progress
-    from pipelines import settings
+    from pipelines import functions, settings
     from pipelines.errors import GateRefusedError
     from pipelines.local import supervisor
     from pipelines.local.layout import Layout
     from pipelines.report import build, table
 
     loaded = settings.load(settings_file, overrides, {"data.source": source})
+    functions.find(loaded)
     layout = Layout(output)
     console = progress.console()
     with progress.Steps(console) as steps:

@@ -3,8 +3,10 @@
 import contextlib
 import logging
 import os
+import shlex
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,9 +49,32 @@ def pipeline_args(beam: Beam, examples: int) -> list[Any]:
     ]
 
 
+def check_workers(beam: Beam, examples: int) -> None:
+    """Refuse several processes on this machine where Beam cannot start them, and would wait.
+
+    `FnApiRunner.run_pipeline` puts the interpreter's path into a shell command as it is.
+
+    Raises:
+      EnvironmentLacksError: The path has a space, or another character that a shell takes.
+    """
+    if beam.runner != "direct" or _workers(beam, examples) == 1:
+        return
+    if shlex.quote(sys.executable) != sys.executable:
+        raise EnvironmentLacksError(
+            f"Beam cannot start several workers from {sys.executable}, because the path holds a "
+            "character that a shell takes, such as a space: set beam.workers=1, or move the "
+            "checkout and make its environment again"
+        )
+
+
+def _workers(beam: Beam, examples: int) -> int:
+    """How many processes the direct runner uses."""
+    return beam.workers or ((os.cpu_count() or 1) if examples >= _PARALLEL_FROM else 1)
+
+
 def _direct(beam: Beam, examples: int) -> tuple[str, list[Any]]:
     """In this process for small data, several processes for large."""
-    workers = beam.workers or ((os.cpu_count() or 1) if examples >= _PARALLEL_FROM else 1)
+    workers = _workers(beam, examples)
     if workers == 1:
         return _DIRECT, []
     return _DIRECT, [

@@ -4,12 +4,14 @@ import dataclasses
 import os
 import platform
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipelines import stack
+from pipelines import environment, shadowing, stack
 
 _MIN_FREE_DISK = 1_000_000_000
 _MIN_MEMORY = 4_000_000_000
+_LISTED = 5
 _PACKAGES = (
     "tfx",
     "tensorflow-cpu",
@@ -26,14 +28,21 @@ _PACKAGES = (
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis:
-    """Facts in the order to show them, and a sentence for each thing that is missing."""
+    """What `doctor` tells.
+
+    Attributes:
+      facts: In the order to show them.
+      missing: A sentence for each thing without which the pipeline does not run.
+      warnings: A sentence for each thing that may do harm.
+    """
 
     facts: dict[str, str]
     missing: list[str]
+    warnings: list[str]
 
 
 def diagnose() -> Diagnosis:
-    """Looks at the interpreter, the installed packages, disk and memory."""
+    """Looks at the interpreter, the packages and what hides them, variables, disk and memory."""
     import psutil
 
     installed = stack.installed()
@@ -63,4 +72,53 @@ def diagnose() -> Diagnosis:
         missing.append(
             f"free memory: {memory.available / 1e9:.1f} GB, and a run wants {_MIN_MEMORY / 1e9:g}"
         )
-    return Diagnosis(facts, missing)
+    missing += [
+        f"our own package {name}, which Python finds in {file}: run `sh requirements/setup.sh`"
+        for name, file in shadowing.hiding_ours()
+    ]
+    # `os.environ` has our own values by now.
+    variables = psutil.Process().environ()
+    warnings = [*_warnings_of_packages(installed.name), *_warnings_of_variables(variables)]
+    return Diagnosis(facts, missing, warnings)
+
+
+def _warnings_of_packages(stack_name: str) -> Iterator[str]:
+    for file in shadowing.hidden_by_ours():
+        yield f"{file} cannot be imported here, because tfx-mobile has a package of that name"
+    hiding = shadowing.hiding_packages()
+    for folder, names in hiding:
+        yield (
+            f"{folder}, of PYTHONPATH most likely, hides {_listed(names)} of this environment: "
+            "unset PYTHONPATH"
+        )
+    changed = [] if hiding else stack.differing_from_lock(stack_name)
+    if changed:
+        yield (
+            f"this environment has {_listed(changed)}: remove {sys.prefix} and run `make demo`, "
+            "which makes it anew"
+        )
+
+
+def _warnings_of_variables(variables: Mapping[str, str]) -> Iterator[str]:
+    """Variables of the user's shell that change how Python, Keras or gRPC behave."""
+    for name in ("PYTHONHOME", *environment.FOR_OTHER_PROGRAMS):
+        if variables.get(name):
+            yield f"{name} is {variables[name]}, which breaks libraries: unset it"
+    for name, ours in (("KERAS_BACKEND", "tensorflow"), ("TF_USE_LEGACY_KERAS", "1")):
+        if variables.get(name, ours) != ours:
+            yield f"{name} is {variables[name]}, and tfx-mobile uses {ours}"
+    lowered = {name.lower(): value for name, value in variables.items()}
+    # A proxy's address may hold a password.
+    proxies = [n for n in ("http_proxy", "https_proxy", "all_proxy") if lowered.get(n)]
+    direct = lowered.get("no_proxy", "")
+    if proxies and direct != "*" and "localhost" not in direct:
+        yield (
+            f"{' and '.join(proxies)} also {'hold' if len(proxies) > 1 else 'holds'} for servers "
+            "on this machine, such as MinIO behind kubectl port-forward: add localhost to no_proxy"
+        )
+
+
+def _listed(words: list[str]) -> str:
+    """The first few words, and how many there are."""
+    rest = len(words) - _LISTED
+    return ", ".join(words[:_LISTED]) + (f" and {rest} more" if rest > 0 else "")

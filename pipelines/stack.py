@@ -41,6 +41,24 @@ def installed() -> Stack:
     )
 
 
+def differing_from_lock(name: str) -> list[str]:
+    """Packages whose version is not the one that this checkout's lock file has for a stack.
+
+    Empty where there is no lock, as in the image.
+    """
+    lock = Path(__file__).parents[1] / "requirements" / f"{name}.txt"
+    try:
+        pins = re.findall(r"^([\w.-]+)==([\w.+!-]+)", lock.read_text(encoding="utf-8"), re.M)
+    except OSError:
+        return []
+    found = [(package, pin, version(package)) for package, pin in pins]
+    return [
+        f"{package} {there or 'missing'} instead of {pin}"
+        for package, pin, there in found
+        if there != pin
+    ]
+
+
 def processor() -> str:
     """The processor's model as Linux names it, else its architecture."""
     try:

@@ -188,7 +188,7 @@ lock=requirements/$stack.txt
 [ "$dev" = no ] || lock=requirements/$stack-dev.txt
 hash() { cat "$@" | sha256sum | cut -c 1-64; }
 now_locks=$(hash requirements/bootstrap.txt requirements/build.txt "$lock")
-now_project=$(hash pyproject.toml)
+now_project=$(hash pyproject.toml modules/precedence.py)
 [ "$usable $had_locks $had_project" != "yes $now_locks $now_project" ] || exit 0
 
 # ---------------------------------------------------------------- install
@@ -253,6 +253,8 @@ fi
 # Editable as one .pth line (compat): a package directory added later is found without a new set-up.
 run "Installing the project" uv pip install --python "$venv/bin/python" --offline --no-deps --no-build-isolation \
     --config-settings editable_mode=compat --reinstall-package tfx-mobile -e .
+# A .pth file of its own lets our packages win over others of the same names, such as Kubeflow's SDK.
+run "Giving our packages precedence" "$venv/bin/python" -I modules/precedence.py
 [ "$cache" != "$venv/cache" ] || rm -rf -- "$cache"
 
 printf '%s\n' "$venv" "$dev" "$now_locks" "$now_project" "$stack" "$python" "$choice" >"$stamp.new"

@@ -19,7 +19,7 @@ from kubeflow.adapter import invocation, result, staging
 from kubeflow.adapter.errors import TaskError
 from kubeflow.adapter.invocation import ExecutorInput
 from kubeflow.spec import type_title
-from pipelines import files
+from pipelines import environment, files
 from pipelines.errors import DataError, DocumentError, TfxMobileError
 
 _PUSH, _PUSHED = "push_destination", "pushed_model"
@@ -167,6 +167,7 @@ def _run_executor(job: dict[str, Any]) -> None:
     child = subprocess.Popen(
         [sys.executable, "-m", "kubeflow.adapter.executor"],
         stdin=subprocess.PIPE,
+        env=environment.of_our_process(os.environ),
         start_new_session=True,
     )
     with _ended_on_signal(child):

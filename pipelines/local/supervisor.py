@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
+from pipelines import environment
 from pipelines.errors import OutputError, TfxMobileError, UsageError
 from pipelines.local import events
 from pipelines.local.layout import Layout
@@ -23,11 +24,7 @@ from pipelines.settings import Settings
 _MIN_FREE_BYTES = 150_000_000
 _END_SECONDS = 10
 
-# The current directory goes last: a person's own module is found there, but a folder of theirs
-# called `modules` does not hide ours.
-_START_WORKER = (
-    "import sys; sys.path.append(sys.path.pop(0)); from pipelines.local.worker import main; main()"
-)
+_START_WORKER = "from pipelines.local.worker import main; main()"
 
 
 class Interrupted(TfxMobileError):
@@ -74,6 +71,7 @@ def _supervise(
             # What libraries and the user's model print goes into the log, whatever the terminal.
             env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
             pass_fds=[write_end],
+            env=environment.of_our_process(os.environ),
             # Ctrl-C reaches this process alone, which then ends the worker in order.
             start_new_session=True,
         )

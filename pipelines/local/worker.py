@@ -1,7 +1,6 @@
 """The worker's side of a local run: data, DAG, `LocalDagRunner`, report."""
 
 import datetime
-import importlib
 import json
 import os
 import signal
@@ -10,13 +9,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from pipelines import beam
+from pipelines import beam, functions
 from pipelines import settings as settings_module
 from pipelines.components.names import COMPARISON
 from pipelines.data import prepare
 from pipelines.data.dataset import Dataset
 from pipelines.data.manifest import EVAL, TRAIN
-from pipelines.errors import SettingsError
 from pipelines.local import artifacts, events, lanes, nodes
 from pipelines.local.layout import Layout
 from pipelines.settings import Settings
@@ -76,7 +74,8 @@ def _run(
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")
     run_id = datetime.datetime.now(datetime.timezone.utc).isoformat()
     with reporter.step(_COMPOSE) as note:
-        _check_functions(settings)
+        beam.check_workers(settings.beam, train + evaluation)
+        functions.load(settings)
         nodes.load(reporter)
         note += artifacts.discard_damaged(layout.pipeline)
         compiled, node_ids = _compile(settings, layout, run_id, dataset)
@@ -134,30 +133,6 @@ def _compile(
     )
     ids = [node.pipeline_node.node_info.id for node in compiled.nodes]
     return compiled.SerializeToString(), ids
-
-
-def _check_functions(settings: Settings) -> None:
-    """Every dotted path leads to a function, before anything runs.
-
-    Raises:
-      SettingsError: Names the setting and what is missing.
-    """
-    paths = {"preprocessing_fn": settings.preprocessing_fn}
-    paths |= {f"the run_fn of branch {b.name!r}": b.run_fn_path for b in settings.branches}
-    for name, path in paths.items():
-        module_name, _, function = path.rpartition(".")
-        try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            if error.name and not module_name.startswith(error.name):
-                raise
-            raise SettingsError(
-                f"{name} is {path!r}, and there is no module {module_name!r}"
-            ) from error
-        if not callable(getattr(module, function, None)):
-            raise SettingsError(
-                f"{name} is {path!r}, and the module {module_name!r} has no function {function!r}"
-            )
 
 
 def _end_with_supervisor() -> None:

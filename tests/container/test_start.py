@@ -1,6 +1,7 @@
 """The image starts as KFP starts it: any user, read-only root, no capability, no network."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,27 @@ print(json.dumps({
         "home": "/tmp",
         "writable": ["/tmp", "/gcs", "/s3", "/minio"],
     }
+
+
+def test_a_module_of_the_user_is_found_in_its_folder(
+    engine: Engine, image: str, tmp_path: Path
+) -> None:
+    """Also where a folder hides our packages or Python's own."""
+    own, current = tmp_path / "own", tmp_path / "current"
+    for folder, names in ((own, ["my_model"]), (current, ["kubeflow", "modules", "queue"])):
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.py").write_text(f"print({name!r})\n")
+    program = "import my_model, kubeflow.names, modules.precedence, queue; print(queue.__file__)"
+    done = engine.run(
+        image,
+        ["python", "-c", program],
+        volumes={own: "/opt/user", current: "/work"},
+        options=("--workdir", "/work"),
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("my_model\n/usr/local/lib/python3")
 
 
 def test_imports_write_nothing_even_where_they_may(engine: Engine, image: str) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -43,6 +44,8 @@ class Host:
         self.checkout = self.base / "check out"
         shutil.copytree(ROOT / "requirements", self.checkout / "requirements")
         shutil.copy(ROOT / "pyproject.toml", self.checkout)
+        (self.checkout / "modules").mkdir()
+        shutil.copy(ROOT / "modules" / "precedence.py", self.checkout / "modules")
         self.uv_calls = self.base / "uv.calls"
         self.env = {
             "PATH": str(self.bin),
@@ -346,10 +349,11 @@ def test_changed_lock_is_installed(bookworm: Host) -> None:
     assert len(bookworm.setup().stdout.splitlines()) == 1
 
 
-def test_changed_project_touches_no_package(bookworm: Host) -> None:
+@pytest.mark.parametrize("file", ["pyproject.toml", "modules/precedence.py"])
+def test_changed_project_touches_no_package(bookworm: Host, file: str) -> None:
     bookworm.python("bin/python3.10", "3.10")
     bookworm.setup()
-    with (bookworm.checkout / "pyproject.toml").open("a") as project:
+    with (bookworm.checkout / file).open("a") as project:
         project.write("# changed\n")
     assert "updating" in bookworm.setup().stdout
     assert len(bookworm.setup().stdout.splitlines()) == 1
@@ -459,6 +463,15 @@ def test_dev_lock_only_adds(stack: str) -> None:
 
     assert pins(f"{stack}.txt") < pins(f"{stack}-dev.txt")
     assert pins("build.txt") < pins(f"{stack}.txt")
+
+
+@pytest.mark.skipif(
+    not (Path(sys.prefix) / "tfx-mobile.stamp").exists(),
+    reason="these tests run in an environment that setup.sh did not make",
+)
+def test_real_environment_gives_our_packages_precedence() -> None:
+    file = Path(sysconfig.get_path("purelib"), "tfx_mobile.pth")
+    assert repr(str(ROOT / "modules" / "precedence.py")) in file.read_text()
 
 
 @pytest.mark.skipif(

@@ -1,5 +1,6 @@
 """Beam's arguments follow from the settings; what cannot work is refused before anything runs."""
 
+import contextlib
 import os
 import sys
 
@@ -55,6 +56,25 @@ def test_processes(workers, examples, expected, monkeypatch):
 def test_large_data_on_one_core_stays_in_this_process(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert arguments(10**6) == arguments(10, workers=1)
+
+
+@pytest.mark.parametrize(
+    ("executable", "values", "refused"),
+    [
+        ("/a user/.venv/bin/python", {"workers": 2}, True),
+        ("/a'user/.venv/bin/python", {"workers": 2}, True),
+        ("/a user/.venv/bin/python", {"workers": 1}, False),
+        ("/a user/.venv/bin/python", {}, False),
+        ("/a user/.venv/bin/python", FLINK, False),
+        ("/user/.venv/bin/python", {"workers": 2}, False),
+    ],
+)
+def test_workers_that_beam_cannot_start_are_refused(monkeypatch, executable, values, refused):
+    """Beam waits for them for ever: the shell does not find the first half of the path."""
+    monkeypatch.setattr(sys, "executable", executable)
+    expected = pytest.raises(EnvironmentLacksError, match=r"set beam\.workers=1, or move")
+    with expected if refused else contextlib.nullcontext():
+        beam.check_workers(settings.Beam(**values), 1_797)
 
 
 def test_a_running_job_server():

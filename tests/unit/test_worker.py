@@ -9,67 +9,11 @@ from pathlib import Path
 import pytest
 
 from modules.lite import ContractError
-from pipelines import settings
 from pipelines.errors import DataError, GateRefusedError, SettingsError
-from pipelines.local import events, nodes, worker
+from pipelines.local import events, nodes
 from pipelines.local.layout import Layout
 
 LAYOUT = Layout(Path("/out"))
-
-
-@pytest.fixture
-def own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mine_ok.py").write_text("def run_fn(fn_args): ...\nvalue = 3\n")
-    (tmp_path / "mine_needs.py").write_text("import no_such_library\n")
-    (tmp_path / "mine_package").mkdir()
-    (tmp_path / "mine_package" / "__init__.py").write_text("")
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-
-def with_run_fn(path: str) -> settings.Settings:
-    return settings.validate({"branches": ["keras", {"name": "lite", "run_fn": path}]})
-
-
-def test_default_functions_are_there() -> None:
-    branches = list(settings.PRESET_BRANCHES)
-    worker._check_functions(settings.validate({"branches": branches}))
-
-
-@pytest.mark.usefixtures("own_modules")
-def test_own_run_fn() -> None:
-    worker._check_functions(with_run_fn("mine_ok.run_fn"))
-
-
-@pytest.mark.usefixtures("own_modules")
-@pytest.mark.parametrize(
-    ("path", "reason"),
-    [
-        ("mine_ok.train", "the module 'mine_ok' has no function 'train'"),
-        ("mine_ok.value", "the module 'mine_ok' has no function 'value'"),
-        ("missing.run_fn", "there is no module 'missing'"),
-        ("missing.model.run_fn", "there is no module 'missing.model'"),
-        ("mine_package.model.run_fn", "there is no module 'mine_package.model'"),
-        ("mine_ok.model.run_fn", "there is no module 'mine_ok.model'"),
-    ],
-)
-def test_module_without_run_fn(path: str, reason: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        worker._check_functions(with_run_fn(path))
-    message = str(caught.value)
-    assert message.startswith(f"the run_fn of branch 'lite' is {path!r}")
-    assert reason in message
-    assert "\n" not in message
-
-
-@pytest.mark.usefixtures("own_modules")
-def test_library_that_a_module_lacks_is_not_blamed_on_the_setting() -> None:
-    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
-        worker._check_functions(with_run_fn("mine_needs.run_fn"))
-
-
-def test_unknown_preprocessing_fn() -> None:
-    with pytest.raises(SettingsError, match=r"^preprocessing_fn is 'a\.b', and there is no module"):
-        worker._check_functions(settings.validate({"preprocessing_fn": "a.b"}))
 
 
 @pytest.mark.parametrize(
