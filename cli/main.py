@@ -1,35 +1,58 @@
 """`tfx-mobile`: the group of commands and the one place where errors become exit codes."""
 
-import sys
 from typing import Any
 
-import click
+from cli import guard
 
-from cli import compile, data, doctor, report, run, runs, schedule, submit, terminal, upload
-from pipelines.errors import TfxMobileError
+with guard.explained_imports():
+    import click
+
+    from cli import compile, data, doctor, report, run, runs, schedule, submit, terminal, upload
 
 
 class _Commands(click.Group):
-    """Turns our errors into one sentence and an exit code; `--debug` shows the trace."""
+    """Turns whatever ends a command into one sentence and an exit code."""
 
     def main(self, *arguments: Any, **options: Any) -> Any:
-        """Run the command; a terminal that lacks a character shows a replacement."""
+        guard.open_standard_streams()
         terminal.replace_what_cannot_be_shown()
-        return super().main(*arguments, **options)
+        with guard.explained(lambda: False), guard.flushed():
+            return super().main(*arguments, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        # Here too, because `main` takes Ctrl-C and every broken pipe for the terminal's.
+        with guard.explained(lambda: ctx.params["debug"]):
             return super().invoke(ctx)
-        except TfxMobileError as error:
-            if ctx.params["debug"]:
-                raise
-            click.echo(f"tfx-mobile: {error}", err=True)
-            sys.exit(error.exit_code)
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command that takes `--debug` as well, as do those below it."""
+        super().add_command(cmd, name)
+        _take_debug(cmd)
+
+
+def _take_debug(command: click.Command) -> None:
+    option = click.Option(
+        ["--debug"],
+        is_flag=True,
+        is_eager=True,
+        hidden=True,
+        expose_value=False,
+        callback=_set_debug,
+    )
+    command.params.append(option)
+    if isinstance(command, click.Group):
+        for below in command.commands.values():
+            _take_debug(below)
+
+
+def _set_debug(ctx: click.Context, option: click.Parameter, is_given: bool) -> None:
+    if is_given:
+        ctx.find_root().params["debug"] = True
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="tfx-mobile")
-@click.option("--debug", is_flag=True, help="Show the trace of an error.")
+@click.option("--debug", is_flag=True, help="Show the trace of an error; also after the command.")
 def main(debug: bool) -> None:
     """Train one model twice, as a Keras SavedModel and as TFLite, and compare them.
 

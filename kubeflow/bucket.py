@@ -2,13 +2,11 @@
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from kubeflow import storage
+from kubeflow import pod_guard, storage
 from pipelines import settings
-from pipelines.errors import TfxMobileError
 from pipelines.settings import Kubeflow
 
 
@@ -20,11 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--location", default="", help="where to make buckets: a region of the store"
     )
     options = parser.parse_args(arguments)
-    try:
+    with pod_guard.explained():
         run(settings.load(options.settings).kubeflow, options.location)
-    except TfxMobileError as error:
-        print(f"tfx-mobile: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
 
 
 def run(kubeflow: Kubeflow, location: str = "") -> None:

@@ -9,22 +9,19 @@ import json
 import sys
 from pathlib import Path
 
-from kubeflow import datasets, names, parameters
+from kubeflow import datasets, names, parameters, pod_guard
 from kubeflow.adapter import invocation
 from kubeflow.adapter.errors import TaskError
 from kubeflow.adapter.invocation import ExecutorInput
 from pipelines import files
 from pipelines.data.manifest import EVAL, MANIFEST, TRAIN, Manifest
-from pipelines.errors import DataError, DocumentError, TfxMobileError
+from pipelines.errors import DataError, DocumentError
 
 
 def main() -> None:
     """Takes KFP's `ExecutorInput` as its one argument."""
-    try:
+    with pod_guard.explained():
         run(json.loads(sys.argv[1]))
-    except TfxMobileError as error:
-        print(f"tfx-mobile: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
 
 
 def run(executor_input: ExecutorInput) -> None:

@@ -23,5 +23,7 @@ def of_our_process(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         **{name: value for name, value in environ.items() if name not in FOR_OTHER_PROGRAMS},
         USER_FOLDERS: os.pathsep.join(folder for folder in folders if folder),
+        # The log takes what libraries and the user's model print, whatever the locale.
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
         "no_grpc_proxy": ",".join(host for host in (*direct, *_THIS_MACHINE) if host),
     }

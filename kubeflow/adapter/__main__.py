@@ -14,13 +14,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from kubeflow import datasets, storage
+from kubeflow import datasets, pod_guard, storage
 from kubeflow.adapter import invocation, result, staging
 from kubeflow.adapter.errors import TaskError
 from kubeflow.adapter.invocation import ExecutorInput
 from kubeflow.spec import type_title
 from pipelines import environment, files
-from pipelines.errors import DataError, DocumentError, TfxMobileError
+from pipelines.errors import DataError, DocumentError
 
 _PUSH, _PUSHED = "push_destination", "pushed_model"
 _SINGLE_FILES = {"system.HTML"}
@@ -30,11 +30,8 @@ _SINGLE_FILES = {"system.HTML"}
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one task; ends with 0, or with one sentence and the error's exit code."""
     options, beam_args = _parse(arguments)
-    try:
+    with pod_guard.explained():
         run(options, beam_args)
-    except TfxMobileError as error:
-        print(f"tfx-mobile: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
 
 
 def run(options: argparse.Namespace, beam_args: list[str]) -> None:

@@ -4,9 +4,10 @@ import argparse
 import json
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
+
+from kubeflow import pod_guard
 
 
 def main() -> None:
@@ -18,8 +19,7 @@ def main() -> None:
     try:
         _run(job)
     except Exception as error:
-        traceback.print_exc()
-        _leave(1, f"tfx-mobile: task {job['task']} failed: {type(error).__name__}: {error}")
+        _leave(1, pod_guard.tell(error, f"task {job['task']} failed: "))
     _leave(0, "")
 
 

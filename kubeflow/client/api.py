@@ -16,6 +16,8 @@ from pipelines.errors import ClusterMissingError
 
 T = TypeVar("T")
 _PAGE_SIZE = 100
+_NONE_FOUND = "No experiment is found"
+"""How the message of `kfp.Client.get_experiment` begins where there is none of a name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +44,10 @@ class Api:
         Raises:
           ClusterError: The server cannot be reached, fails, or refuses.
         """
-        return self._repeated(lambda: _quietly(method, **arguments))
+        answer = self._repeated(lambda: _quietly(method, **arguments))
+        if answer is None and method.__name__.startswith(("get_", "list_")):
+            raise errors.unreadable(self.host)  # `null`
+        return answer
 
     def make(self, find: Callable[[], T | None], method: Callable[..., T], **arguments: Any) -> T:
         """Calls a method that makes something, once: an answer that was lost is looked for.
@@ -89,7 +94,7 @@ class Api:
         Raises:
           ClusterError: The server cannot be reached, fails, or refuses.
         """
-        token = ""
+        token, tokens = "", set[str]()
         size = min(size or _PAGE_SIZE, _PAGE_SIZE)
         while True:
             page = self.ask(method, page_token=token, page_size=size, **arguments)
@@ -97,6 +102,9 @@ class Api:
             token = page.next_page_token or ""
             if not token:
                 return
+            if token in tokens:
+                raise errors.unreadable(self.host)  # the same page again and again
+            tokens.add(token)
             # The token holds both; KFP refuses a list of values beside it (`Options.Matches`).
             arguments = {k: v for k, v in arguments.items() if k not in ("filter", "sort_by")}
 
@@ -112,9 +120,16 @@ class Api:
             reraise=True,
         )
         try:
-            return retrying(call)
+            answer = retrying(call)
         except errors.RAISED as error:
             raise errors.translate(error, self.host) from error
+        except errors.UNREADABLE as error:
+            if str(error).startswith(_NONE_FOUND):
+                raise
+            raise errors.unreadable(self.host) from error
+        if not errors.is_readable(answer):
+            raise errors.unreadable(self.host)
+        return answer
 
 
 def where(key: str, value: str, operation: str = "EQUALS") -> str:

@@ -1,5 +1,6 @@
 """What the client raises, as one sentence."""
 
+import itertools
 import json
 import re
 import ssl
@@ -18,6 +19,18 @@ from pipelines.errors import (
 
 RAISED = (ApiException, HTTPError)
 """What a call of `kfp.Client` raises where the server or the way to it is the reason."""
+
+UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+"""What the client raises where an answer is no JSON, or has other fields or types than KFP's."""
+
+_KEYS = {
+    "V2beta1Experiment": "experiment_id",
+    "V2beta1Pipeline": "pipeline_id",
+    "V2beta1PipelineVersion": "pipeline_version_id",
+    "V2beta1RecurringRun": "recurring_run_id",
+    "V2beta1Run": "run_id",
+}
+_LISTS = ("experiments", "pipelines", "pipeline_versions", "recurring_runs", "runs")
 
 _FAILED = HTTPStatus.INTERNAL_SERVER_ERROR
 _PASSING = (429, 500, 502, 503, 504)
@@ -51,6 +64,27 @@ def no_answer(host: str, reason: str) -> ClusterError:
         f"no server answers at {host} ({reason}): check the address, and whether kubectl "
         "port-forward still runs"
     )
+
+
+def unreadable(host: str) -> ClusterRefusedError:
+    """The error where an answer is not one of KFP's API."""
+    return ClusterRefusedError(
+        f"{host} answers with something else than KFP's API does: check the address, and what is "
+        "in front of the server"
+    )
+
+
+def is_readable(answer: object) -> bool:
+    """Whether an answer has what KFP always gives: an ID and a time in everything it stores.
+
+    The client takes `{}` and a page for an answer in which everything is missing.
+    """
+    lists = [getattr(answer, field, None) or () for field in _LISTS]
+    return all(
+        getattr(entry, key) and entry.created_at
+        for entry in (answer, *itertools.chain(*lists))
+        if (key := _KEYS.get(type(entry).__name__))
+    ) and not any(entry is None or isinstance(entry, str) for entry in itertools.chain(*lists))
 
 
 def _status(error: ApiException) -> int:
@@ -91,11 +125,13 @@ def _message(body: str | bytes | None) -> tuple[str, bool]:
     try:
         answer = json.loads(text)
         message = answer.get("message") or answer["error_message"]
-    except (ValueError, AttributeError, KeyError):
+    except (ValueError, AttributeError, LookupError, TypeError):
         is_page = text.lstrip().startswith("<")
         return "a page instead of data" if is_page else _one_line(text) or "no message", False
-    for detail in answer.get("details") or []:
-        message = detail.get("message") or message  # without what every layer adds
+    details = answer.get("details")
+    for detail in details if isinstance(details, list) else ():
+        if isinstance(detail, dict):
+            message = detail.get("message") or message  # without what every layer adds
     return _one_line(str(message)), True
 
 

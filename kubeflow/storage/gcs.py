@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,15 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 from google.cloud.storage.retry import DEFAULT_RETRY
 
-from kubeflow.storage import checksums
+from kubeflow.storage import answers, checksums
 from kubeflow.storage.objects import Object, OnBytes
 from kubeflow.storage.options import Options
 from kubeflow.storage.uris import Location
 from pipelines.errors import StorageError, StorageMissingError, StorageRefusedError
 
 _GOOGLE = "https://storage.googleapis.com"
+_UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
+"""What the library raises where JSON has other fields or types: it reads them without a look."""
 
 
 class GcsStore:
@@ -32,7 +35,7 @@ class GcsStore:
         self._name_of_bucket = location.bucket
         self._address = options.gcs_endpoint or _GOOGLE
         with self._explained():
-            self._client = _client(options)
+            self._client = _client(options, self._address)
         self._bucket = self._client.bucket(location.bucket)
         self._calls: dict[str, Any] = {
             "timeout": (min(5.0, options.timeout_seconds), options.timeout_seconds),
@@ -41,16 +44,23 @@ class GcsStore:
 
     def list(self, prefix: str) -> list[Object]:
         """Everything whose key begins with a prefix."""
+        objects, tokens = [], set()
         with self._explained():
-            return [
-                Object(
-                    name=blob.name.removeprefix(prefix),
-                    size=blob.size,
-                    checksum=f"crc32c:{blob.crc32c}",
-                    modified=blob.updated,
-                )
-                for blob in self._client.list_blobs(self._bucket, prefix=prefix, **self._calls)
-            ]
+            found = self._client.list_blobs(self._bucket, prefix=prefix, **self._calls)
+            for page in found.pages:
+                objects += [
+                    Object(
+                        name=blob.name.removeprefix(prefix),
+                        size=blob.size,
+                        checksum=f"crc32c:{blob.crc32c}",
+                        modified=blob.updated,
+                    )
+                    for blob in page
+                ]
+                if found.next_page_token in tokens:
+                    raise answers.refusal(self._address, "the same page again and again")
+                tokens.add(found.next_page_token)
+        return objects
 
     def read(self, key: str) -> bytes:
         """The content of an object, its checksum verified."""
@@ -121,7 +131,7 @@ class GcsStore:
                 found = self._client.list_blobs(
                     self._bucket, prefix=prefix, max_results=1, **self._calls
                 )
-                next(iter(found), None)
+                next(found.pages, None)
                 return False
             if not self._client.project:
                 raise StorageRefusedError(
@@ -159,6 +169,8 @@ class GcsStore:
             ConnectionError,
         ) as error:
             raise self._sentence(error, name, key) from error
+        except _UNREADABLE as error:
+            raise answers.refusal(self._address, "data that cannot be read") from error
 
     def _sentence(self, error: Exception, name: str, key: str) -> StorageError:
         match error:
@@ -197,7 +209,7 @@ class GcsStore:
                     "again later"
                 )
             case google.api_core.exceptions.GoogleAPIError():
-                reason = " ".join(str(getattr(error, "message", error)).split())
+                reason = answers.shorten(str(getattr(error, "message", error)))
                 return StorageRefusedError(f"{self._address} refuses {name}: {reason}")
             case _ if _certificate(error):
                 return self._untrusted()
@@ -211,7 +223,7 @@ class GcsStore:
             next(iter(self._client.list_blobs(self._bucket, max_results=1, **self._calls)), None)
         except google.api_core.exceptions.NotFound:
             return True
-        except google.api_core.exceptions.GoogleAPIError:
+        except (google.api_core.exceptions.GoogleAPIError, *_UNREADABLE):
             return False
         return False
 
@@ -222,7 +234,7 @@ class GcsStore:
         )
 
 
-def _client(options: Options) -> Any:
+def _client(options: Options, address: str) -> Any:
     """A client; without credentials for a server without TLS, which is an emulator."""
     emulator = options.gcs_endpoint.startswith("http://")
     client = storage.Client(
@@ -232,7 +244,50 @@ def _client(options: Options) -> Any:
     )
     if options.gcs_endpoint:  # a CA of S3's, as AWS_CA_BUNDLE has it, says nothing of Google
         client._http.verify = options.verify
+    patience = answers.TIMEOUTS * options.timeout_seconds
+    client._http.hooks["response"].append(functools.partial(_check, address, patience))
     return client
+
+
+def _check(
+    address: str, seconds: float, response: requests.Response, stream: bool = False, **_: Any
+) -> None:
+    """Refuse what Google Cloud Storage does not answer; called before the content is read.
+
+    Raises:
+      StorageRefusedError: A redirect, a page or something else, or an answer that does not end.
+      requests.ConnectionError: It breaks off.
+    """
+    status = response.status_code
+    is_unfinished = status == 308 and not response.is_redirect  # of a resumable upload
+    if 300 <= status < 400 and status != 304 and not is_unfinished:
+        raise answers.redirect(address, response.headers)
+    is_whole = status == 200 and "x-goog-hash" in response.headers
+    is_rest = status == 206 and "Content-Range" in response.headers
+    if stream and (is_whole or is_rest):
+        return
+    try:
+        response.raw = answers.read(response.raw, address, seconds)
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from error
+    is_expected = status >= 300 or (not stream and _is_result(response))
+    if status < 200 or not is_expected or (status < 500 and answers.is_page(response.content)):
+        raise answers.refusal(address, f"{answers.describe(response.content)} ({status})")
+
+
+def _is_result(response: requests.Response) -> bool:
+    """Whether the API answers so where it did as asked: `kind` is in all of its documents."""
+    if response.request.method == "DELETE" or "Location" in response.headers:
+        return not response.content
+    expected = "storage#bucket"
+    if response.request.method == "GET":
+        expected = "storage#objects"
+    elif "/upload/" in response.url:
+        expected = "storage#object"
+    try:
+        return bool(response.json()["kind"] == expected)
+    except (LookupError, TypeError, ValueError):
+        return False
 
 
 class _CancelledAdapter(requests.adapters.BaseAdapter):
@@ -261,5 +316,5 @@ def _certificate(error: Exception) -> bool:
 def _is_damage(error: google.api_core.exceptions.GoogleAPICallError) -> bool:
     """Whether a store refused content for its checksum: it has no code of its own for that."""
     return error.code in {400, 409} and any(
-        word in str(error).lower() for word in ("checksum", "crc32c", "md5")
+        word in str(error.message).lower() for word in ("checksum", "crc32c", "md5")
     )

@@ -7,18 +7,21 @@ import math
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import botocore.exceptions
 import botocore.loaders
+import botocore.parsers
 import botocore.session
 import s3transfer.exceptions
+import urllib3.exceptions
 from boto3.s3.transfer import ProgressCallbackInvoker, TransferConfig, create_transfer_manager
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
-from kubeflow.storage import checksums
+from kubeflow.storage import answers, checksums
 from kubeflow.storage.objects import Object, OnBytes
 from kubeflow.storage.options import Options
 from kubeflow.storage.uris import Location
@@ -56,6 +59,15 @@ _NO_CREDENTIALS = (
     botocore.exceptions.CredentialRetrievalError,
     botocore.exceptions.ProfileNotFound,
 )
+_ELEMENTS = {
+    "CompleteMultipartUpload": "ETag",
+    "CreateMultipartUpload": "UploadId",
+    "ListMultipartUploads": "Bucket",
+    "ListObjectsV2": "ListBucketResult",
+}
+"""An element of the document that S3 answers with, by operation. Servers differ in other roots."""
+_WITH_ETAG = {"GetObject", "HeadObject", "PutObject", "UploadPart"}
+"""Operations that S3 always answers with an ETag."""
 _UNTRUSTED = re.compile(r"certificate verify failed(?:: ([^()]*))?", re.IGNORECASE)
 
 
@@ -73,7 +85,10 @@ class S3Store:
         self._address = options.endpoint or "AWS"
         self._cancelled = threading.Event()
         with self._explained():
-            self._client = _client(options, self._cancelled)
+            try:
+                self._client = _client(options, self._cancelled)
+            except ValueError as error:
+                raise StorageRefusedError(f"{location} cannot be used: {_line(error)}") from error
             self._address = self._client.meta.endpoint_url
         self._manager = create_transfer_manager(self._client, _TRANSFER)
 
@@ -259,7 +274,14 @@ class S3Store:
                 f"{self._address} cannot be reached for {self._name(key)} or breaks off "
                 f"({_reason(error)}): check the endpoint and the network, then try again"
             ) from error
-        except (botocore.exceptions.BotoCoreError, ValueError) as error:
+        except (
+            KeyError,
+            ValueError,
+            botocore.exceptions.PaginationError,
+            botocore.parsers.ResponseParserError,
+        ) as error:
+            raise answers.refusal(self._address, "data that cannot be read") from error
+        except botocore.exceptions.BotoCoreError as error:
             raise StorageError(f"{self._name(key)} cannot be used: {_line(error)}") from error
 
     def _refusal(self, error: botocore.exceptions.ClientError, key: str) -> StorageError:
@@ -331,7 +353,67 @@ def _client(options: Options, cancelled: threading.Event) -> "S3Client":
     client.meta.events.register_first(
         "needs-retry.s3", functools.partial(_give_up, options.retry_seconds, cancelled)
     )
+    s3: Any = client  # its types know neither the endpoint nor that handlers may answer
+    patience = answers.TIMEOUTS * options.timeout_seconds
+    send = functools.partial(_send, s3._endpoint, client.meta.endpoint_url, patience)
+    s3.meta.events.register_first("before-send.s3", send)
     return cast("S3Client", client)
+
+
+def _send(
+    endpoint: Any,
+    address: str,
+    seconds: float,
+    request: AWSPreparedRequest,
+    event_name: str,
+    **_: Any,
+) -> AWSResponse:
+    """Send a request as botocore does, and refuse an answer that S3 does not give.
+
+    Raises:
+      StorageRefusedError: A redirect, a page or something else, or the answer does not end.
+      botocore.exceptions.HTTPClientError: There is no answer, or it breaks off.
+    """
+    operation = event_name.rpartition(".")[2]
+    has_content = request.stream_output
+    request.stream_output = True
+    response = endpoint.http_session.send(request)
+    if has_content and response.status_code in (200, 206):
+        _check(address, operation, response.status_code, response.headers, b"")
+        return cast(AWSResponse, response)
+    try:
+        raw = answers.read(response.raw, address, seconds)
+    except urllib3.exceptions.HTTPError as error:
+        raise botocore.exceptions.HTTPClientError(error=error) from error
+    response = AWSResponse(response.url, response.status_code, response.headers, raw)
+    _check(address, operation, response.status_code, response.headers, response.content)
+    return response
+
+
+def _check(
+    address: str, operation: str, status: int, headers: Mapping[str, str], content: bytes
+) -> None:
+    """Refuse what S3 does not answer, by headers and all content that is not an object's."""
+    elements = answers.find_elements(content)
+    if 300 <= status < 400 and "x-amz-bucket-region" not in headers:
+        # Without that header, botocore would ask for the region again and again.
+        if "Error" in elements:
+            raise StorageRefusedError(
+                f"{address} says that the bucket is in another region or at another address: "
+                "give --region or --endpoint"
+            )
+        raise answers.redirect(address, headers)
+    if status >= 500 or "Error" in elements:
+        return
+    if status < 200 or (status >= 400 and answers.is_page(content)):
+        raise answers.refusal(address, f"{answers.describe(content)} ({status})")
+    if status >= 300:
+        return
+    has_form = _ELEMENTS[operation] in elements if operation in _ELEMENTS else not content
+    has_length = operation != "GetObject" or "content-length" in headers
+    has_etag = operation not in _WITH_ETAG or "etag" in headers
+    if not (has_form and has_length and has_etag):
+        raise answers.refusal(address, f"{answers.describe(content)} ({status})")
 
 
 @functools.cache
@@ -397,4 +479,4 @@ def _reason(error: Exception) -> str:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return answers.shorten(str(error))

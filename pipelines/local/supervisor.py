@@ -68,8 +68,6 @@ def _supervise(
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
-            # What libraries and the user's model print goes into the log, whatever the terminal.
-            env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
             pass_fds=[write_end],
             env=environment.of_our_process(os.environ),
             # Ctrl-C reaches this process alone, which then ends the worker in order.

@@ -52,10 +52,20 @@ class Person:
 
     def says(self, command: str, code: int = 0) -> Result:
         """Starts a command, which has to end with this code, and with one sentence if it failed."""
-        result = CliRunner().invoke(main, [*shlex.split(command), *self.options])
+        result = self._start(command)
         assert result.exit_code == code, (command, result.output, result.exception)
+        return result
+
+    def fails(self, command: str) -> Result:
+        """Starts a command, which has to fail with one sentence."""
+        result = self._start(command)
+        assert result.exit_code in (1, 2, 3), (command, result.output, result.exception)
+        return result
+
+    def _start(self, command: str) -> Result:
+        result = CliRunner().invoke(main, [*shlex.split(command), *self.options])
         assert "Traceback" not in result.output
-        if code:
+        if result.exit_code:
             sentence = result.stderr.splitlines()
             assert len(sentence) == 1, sentence
             assert sentence[0].startswith("tfx-mobile: ")
