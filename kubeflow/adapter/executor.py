@@ -8,6 +8,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from pipelines import failures
+
 
 def main() -> None:
     """Reads a job from standard input, runs it, and leaves without taking the libraries down.
@@ -19,7 +21,7 @@ def main() -> None:
         _run(job)
     except Exception as error:
         traceback.print_exc()
-        _leave(1, f"tfx-mobile: task {job['task']} failed: {type(error).__name__}: {error}")
+        _leave(1, f"tfx-mobile: task {job['task']} failed: {failures.describe(error)}")
     _leave(0, "")
 
 

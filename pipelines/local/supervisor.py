@@ -10,17 +10,14 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 
-from pipelines.errors import OutputError, TfxMobileError, UsageError
-from pipelines.local import events
+from pipelines.errors import TfxMobileError
+from pipelines.local import directory, endings, events
 from pipelines.local.layout import Layout
 from pipelines.settings import Settings
 
-_MIN_FREE_BYTES = 150_000_000
 _END_SECONDS = 10
 
 # The current directory goes last: a person's own module is found there, but a folder of theirs
@@ -52,8 +49,8 @@ def run(settings: Settings, layout: Layout, on_event: Callable[[events.Event], N
     Raises:
       TfxMobileError: The run failed; its `exit_code` says how.
     """
-    _check_writable(layout.root)
-    with _locked(layout):
+    directory.check(layout, (branch.name for branch in settings.branches))
+    with directory.locked(layout):
         failed = _supervise(settings, layout, on_event)
     if failed is not None:
         error = TfxMobileError(failed.message)
@@ -97,8 +94,7 @@ def _supervise(
         with contextlib.suppress(BrokenPipeError):
             worker.stdin.close()
     if failed is None and code != 0:
-        how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
-        failed = events.Failed(f"the pipeline's process ended {how}: see {layout.log}", 1)
+        failed = endings.explain("the pipeline's process", code, layout.log)
     return failed
 
 
@@ -129,35 +125,3 @@ def _ended_on_signal(worker: "subprocess.Popen[bytes]") -> Iterator[None]:
 def _kill_group(worker: "subprocess.Popen[bytes]", signum: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(worker.pid, signum)
-
-
-def _check_writable(directory: Path) -> None:
-    import psutil
-
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-        free = psutil.disk_usage(str(directory)).free
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to the output directory {directory}: {error.strerror}"
-        ) from error
-    if free < _MIN_FREE_BYTES:
-        raise OutputError(
-            f"the output directory {directory} has {free / 1e6:.0f} MB free, and a run needs "
-            f"{_MIN_FREE_BYTES / 1e6:.0f} MB: free some or choose another"
-        )
-
-
-@contextlib.contextmanager
-def _locked(layout: Layout) -> Iterator[None]:
-    import portalocker
-
-    try:
-        with portalocker.Lock(layout.lock, "a", timeout=0, fail_when_locked=True):
-            yield
-    except portalocker.exceptions.LockException:
-        raise UsageError(
-            f"another run is using {layout.root}: wait for it or choose another --output"
-        ) from None

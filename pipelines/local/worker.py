@@ -17,7 +17,7 @@ from pipelines.data import prepare
 from pipelines.data.dataset import Dataset
 from pipelines.data.manifest import EVAL, TRAIN
 from pipelines.errors import SettingsError
-from pipelines.local import artifacts, events, lanes, nodes
+from pipelines.local import artifacts, database, events, lanes, nodes
 from pipelines.local.layout import Layout
 from pipelines.settings import Settings
 
@@ -61,6 +61,7 @@ def _run(
     send: Callable[[events.Event], None],
 ) -> None:
     reporter.send(events.Planned([_DATA, _COMPOSE]))
+    store = database.connect(layout.metadata) if layout.metadata.exists() else None
     # Spark has one context in a JVM: its job server fails a job that comes during another.
     wanted = 1 if settings.beam.runner == "spark" else settings.local.lanes
     lane_count = lanes.count(wanted, len(settings.branches))
@@ -79,6 +80,7 @@ def _run(
         _check_functions(settings)
         nodes.load(reporter)
         note += artifacts.discard_damaged(layout.pipeline)
+        note += artifacts.discard_removed_pushes(store) if store else []
         compiled, node_ids = _compile(settings, layout, run_id, dataset)
     reporter.send(events.Planned([*node_ids, _REPORT]))
 
