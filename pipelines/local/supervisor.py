@@ -10,10 +10,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from pipelines.errors import TfxMobileError
+from pipelines.errors import OutputError, TfxMobileError
 from pipelines.local import directory, endings, events
 from pipelines.local.layout import Layout
 from pipelines.settings import Settings
@@ -50,16 +51,29 @@ def run(settings: Settings, layout: Layout, on_event: Callable[[events.Event], N
       TfxMobileError: The run failed; its `exit_code` says how.
     """
     directory.check(layout, (branch.name for branch in settings.branches))
-    with directory.locked(layout):
-        failed = _supervise(settings, layout, on_event)
+    with directory.locked(layout), _scratch() as scratch:
+        failed = _supervise(settings, layout, on_event, scratch)
     if failed is not None:
         error = TfxMobileError(failed.message)
         error.exit_code = failed.exit_code
         raise error from _WorkerTrace(failed.trace)
 
 
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    """A temporary directory for all that the worker starts: what is killed leaves nothing there."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="tfx-mobile-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write temporary files: {error.strerror}; set TMPDIR to a directory with space"
+        ) from error
+    with made as scratch:
+        yield scratch
+
+
 def _supervise(
-    settings: Settings, layout: Layout, on_event: Callable[[events.Event], None]
+    settings: Settings, layout: Layout, on_event: Callable[[events.Event], None], scratch: str
 ) -> events.Failed | None:
     read_end, write_end = os.pipe()
     with layout.log.open("ab") as log:
@@ -69,6 +83,7 @@ def _supervise(
             stdout=log,
             stderr=log,
             pass_fds=[write_end],
+            env={**os.environ, "TMPDIR": scratch},
             # Ctrl-C reaches this process alone, which then ends the worker in order.
             start_new_session=True,
         )
@@ -78,7 +93,11 @@ def _supervise(
         # It stays open: when it closes, because this process died, the worker ends itself.
         assert worker.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            job = {"settings": settings.model_dump(mode="json"), "root": str(layout.root)}
+            job = {
+                "settings": settings.model_dump(mode="json"),
+                "root": str(layout.root),
+                "scratch": scratch,
+            }
             worker.stdin.write((json.dumps(job) + "\n").encode())
             worker.stdin.flush()
         for line in stream:

@@ -4,6 +4,7 @@ import datetime
 import importlib
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -28,7 +29,7 @@ def main() -> None:
     """Runs the job on the first line of standard input; events go to the descriptor in argv."""
     stream = os.fdopen(int(sys.argv[1]), "w")
     job = json.loads(sys.stdin.readline())
-    _end_with_supervisor()
+    _end_with_supervisor(Path(job["scratch"]))
     layout = Layout(Path(job["root"]))
     writing = threading.Lock()
 
@@ -162,12 +163,17 @@ def _check_functions(settings: Settings) -> None:
             )
 
 
-def _end_with_supervisor() -> None:
-    """Ends this process and its children when standard input closes: its supervisor is gone."""
+def _end_with_supervisor(scratch: Path) -> None:
+    """Ends this process and its children when standard input closes: its supervisor is gone.
+
+    Args:
+      scratch: The supervisor's directory of temporary files, which it can no longer remove.
+    """
 
     def watch() -> None:
         while sys.stdin.read(1):
             pass
+        shutil.rmtree(scratch, ignore_errors=True)
         if os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGTERM)
         os._exit(1)

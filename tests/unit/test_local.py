@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable
@@ -245,9 +246,12 @@ def test_worker_that_ignores_being_told_is_killed(
 
 
 def test_worker_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     # The worker's own watch on standard input, in a process that does nothing else.
     program = (
-        "import time; from pipelines.local import worker; worker._end_with_supervisor(); "
+        "import time; from pipelines.local import worker; worker._end_with_supervisor("
+        f"worker.Path({str(scratch)!r})); "
         "print('watching', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(
@@ -264,6 +268,34 @@ def test_worker_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
         assert process.poll() is None
         process.stdin.close()
         assert process.wait(timeout=10) == 1
+    assert not scratch.exists()
+
+
+def test_temporary_files_are_removed_however_the_worker_ends(
+    layout: Layout, worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    worker("""
+        import tempfile
+        send("Started", step=tempfile.mkdtemp())
+        os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    made: list[events.Event] = []
+    with pytest.raises(TfxMobileError, match="SIGKILL"):
+        supervisor.run(settings.Settings(), layout, made.append)
+    (started,) = made
+    assert Path(started.step).parent.parent == tmp_path  # type: ignore[union-attr]
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_no_place_for_temporary_files(
+    layout: Layout, worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker("send('Started', step='never')")
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/sys/kernel")
+    error = failure(layout)
+    assert "cannot write temporary files: " in str(error)
+    assert error.exit_code == 2
 
 
 def test_own_directory_called_modules_does_not_hide_ours(
