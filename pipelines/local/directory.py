@@ -58,6 +58,7 @@ def check(layout: Layout, branches: Iterable[str] = ()) -> None:
             pass
         free = psutil.disk_usage(str(root)).free
         _check_entries(layout, branches)
+        _check_artifacts(layout)
     except OSError as error:
         raise OutputError(
             f"cannot write to the output directory {root}: {error.strerror}"
@@ -129,6 +130,16 @@ def _check_entries(layout: Layout, branches: Iterable[str]) -> None:
         layout.lock,
     ):
         _check_entry(path, path.is_file(), "a file")
+
+
+def _check_artifacts(layout: Layout) -> None:
+    """TFX numbers artifacts by its database: a new one would write into what is there."""
+    has_database = layout.metadata.exists() and layout.metadata.stat().st_size > 0
+    if not has_database and layout.pipeline.is_dir() and any(layout.pipeline.iterdir()):
+        raise OutputError(
+            f"{layout.pipeline} holds files, and their database {layout.metadata} is missing: "
+            "remove both, or choose another --output"
+        )
 
 
 def _check_entry(path: Path, fits: bool, kind: str) -> None:

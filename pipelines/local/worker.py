@@ -1,5 +1,6 @@
 """The worker's side of a local run: data, DAG, `LocalDagRunner`, report."""
 
+import contextlib
 import datetime
 import importlib
 import json
@@ -17,7 +18,7 @@ from pipelines.components.names import COMPARISON
 from pipelines.data import prepare
 from pipelines.data.dataset import Dataset
 from pipelines.data.manifest import EVAL, TRAIN
-from pipelines.errors import SettingsError
+from pipelines.errors import OutputError, SettingsError
 from pipelines.local import artifacts, database, events, lanes, nodes
 from pipelines.local.layout import Layout
 from pipelines.settings import Settings
@@ -92,11 +93,15 @@ def _run(
         for lane in range(lane_count)
     ]
     in_branches = {i for ids in of_branches for i in ids}
-    nodes.run(compiled, set(node_ids) - in_branches - {COMPARISON})
-    jobs = [lanes.Job(compiled, ids, layout.root, layout.log) for ids in of_branches]
-    # Not through the reporter: a step of another lane is not what this process is doing.
-    lanes.run(others, jobs, send)
-    nodes.run(compiled, {COMPARISON})
+    try:
+        nodes.run(compiled, set(node_ids) - in_branches - {COMPARISON})
+        jobs = [lanes.Job(compiled, ids, layout.root, layout.log) for ids in of_branches]
+        # Not through the reporter: a step of another lane is not what this process is doing.
+        lanes.run(others, jobs, send)
+        nodes.run(compiled, {COMPARISON})
+    finally:
+        with contextlib.suppress(OutputError):  # what failed before is what to tell
+            artifacts.record(layout.pipeline)
     with reporter.step(_REPORT):
         from pipelines.report import build
 

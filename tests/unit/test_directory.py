@@ -175,6 +175,16 @@ def test_entry_of_another_user(tmp_path: Path, name: str) -> None:
     assert f"OutputError: cannot write {path}: change its permissions" in done.stderr
 
 
+@pytest.mark.parametrize("database", [None, b""])
+def test_artifacts_without_their_database(tmp_path: Path, database: bytes | None) -> None:
+    (tmp_path / "pipeline" / "transform").mkdir(parents=True)
+    if database is not None:
+        (tmp_path / "metadata.db").write_bytes(database)
+    assert "pipeline holds files, and their database" in refusal(tmp_path)
+    (tmp_path / "metadata.db").write_bytes(b"something")
+    directory.check(directory.find(tmp_path))
+
+
 def test_lock(tmp_path: Path) -> None:
     layout = Layout(tmp_path)
     with directory.locked(layout):
