@@ -1,6 +1,7 @@
 """What ML Metadata knows of a run in a local output directory."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def complete_run(file: Path, final_node: str, run_id: str | None = None) -> dict
         f"no finished run in {file.parent}: make one with `tfx-mobile run --output {file.parent}`"
     )
     # Connecting would create an empty database.
-    if not file.exists():
+    if not os.path.exists(file):  # Path.exists raises where the name is too long
         raise missing
     store = database.connect(file)
     runs = store.get_contexts_by_type("pipeline_run")
