@@ -10,7 +10,7 @@ from typing import NoReturn, TextIO
 
 from cli import traces
 from pipelines.errors import TfxMobileError
-from pipelines.messages import find_telling_line, mask_secrets
+from pipelines.messages import describe, mask_secrets
 
 _SIGNALLED = 128
 """Plus the signal's number: the exit code that shells give a command that a signal ended."""
@@ -97,15 +97,12 @@ def _end(error: BaseException, is_debug: bool) -> NoReturn:
             raise SystemExit(error.exit_code) from error
         case ImportError() if (error.name or "").partition(".")[0] not in _OURS:
             _say(
-                f"the environment lacks something ({find_telling_line(error)}): run make setup, "
+                f"the environment lacks something ({describe(error)}): run make setup, "
                 "then tfx-mobile doctor"
             )
             raise SystemExit(3) from error
-    what = f"unexpected {type(error).__name__}"
-    if line := find_telling_line(error):
-        what += f": {line}"
     place = "its trace is above" if is_debug else f"the trace is in {traces.save(error)}"
-    _say(f"{what}; {place}")
+    _say(f"unexpected {describe(error)}; {place}")
     raise SystemExit(1) from error
 
 

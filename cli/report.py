@@ -48,14 +48,14 @@ def report(
     """
     from cli import progress
     from kubeflow import storage
-    from pipelines.local.layout import Layout
+    from pipelines.local import directory
     from pipelines.report import build, table
 
     is_run_id = _RUN_ID.fullmatch(run) is not None and not Path(run).is_dir()
     if is_run_id or storage.is_remote(run):
         from kubeflow import results
 
-        layout = Layout(output.resolve())
+        layout = directory.find(output)
         reach = options(endpoint, region, ca_file)
         if is_run_id:
             api = connect(settings)
@@ -66,7 +66,7 @@ def report(
             built = results.read(run, reach)
         build.write(built, layout.report_json, layout.report_html)
     else:
-        layout = Layout(Path(run).resolve())
+        layout = directory.find(Path(run))
         built = build.build(layout)
     console = progress.console()
     console.print(table.render(built))

@@ -39,13 +39,12 @@ def run(
     from cli import progress
     from pipelines import functions, settings
     from pipelines.errors import GateRefusedError
-    from pipelines.local import supervisor
-    from pipelines.local.layout import Layout
+    from pipelines.local import directory, supervisor
     from pipelines.report import build, table
 
     loaded = settings.load(settings_file, overrides, {"data.source": source})
     functions.find(loaded)
-    layout = Layout(output)
+    layout = directory.find(output)
     console = progress.console()
     with progress.Steps(console) as steps:
         supervisor.run(loaded, layout, steps.on_event)

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterator
 
 from pipelines.errors import TfxMobileError
-from pipelines.messages import find_telling_line, mask_secrets
+from pipelines.messages import describe, mask_secrets
 
 
 @contextlib.contextmanager
@@ -30,5 +30,4 @@ def tell(error: BaseException, before: str) -> str:
       before: Begins the sentence, before the error's type.
     """
     trace = mask_secrets("".join(traceback.format_exception(error)))
-    line = find_telling_line(error)
-    return f"{trace}tfx-mobile: {before}{type(error).__name__}" + (f": {line}" if line else "")
+    return f"{trace}tfx-mobile: {before}{describe(error)}"

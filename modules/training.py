@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
@@ -114,6 +115,11 @@ def train(fn_args: FnArgs) -> Trained:
                 verbose=0,
             )
     return Trained(classifier, transform, train_examples)
+
+
+def has_diverged(model: keras.Model) -> bool:
+    """Whether a weight of the model is NaN or infinite."""
+    return not all(np.isfinite(weights).all() for weights in model.get_weights())
 
 
 def save(model: keras.Model, directory: str, serve: Callable[..., tf.Tensor]) -> None:

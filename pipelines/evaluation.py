@@ -1,6 +1,7 @@
 """What the Evaluator judges, and how its results are read."""
 
 import dataclasses
+import sys
 from typing import Any
 
 import tensorflow_model_analysis as tfma
@@ -17,21 +18,21 @@ CALIBRATION = "expected_calibration_error"
 
 
 def eval_config(min_accuracy: float) -> config_pb2.EvalConfig:
-    """The Keras branch's configuration: metrics overall and per digit, one threshold."""
+    """The Keras branch's configuration: metrics overall and per digit, and what the gate wants.
+
+    The accuracy has a lower bound, and the loss is to be a number: a model that answers NaN still
+    gets every image of class 0 right.
+    """
     overall = config_pb2.SlicingSpec()
     accuracy = config_pb2.MetricConfig(
         class_name="SparseCategoricalAccuracy",
-        # A plain `threshold` would hold for every digit on its own.
-        per_slice_thresholds=[
-            config_pb2.PerSliceMetricThreshold(
-                slicing_specs=[overall],
-                threshold=config_pb2.MetricThreshold(
-                    value_threshold=config_pb2.GenericValueThreshold(
-                        lower_bound={"value": min_accuracy}
-                    )
-                ),
-            )
-        ],
+        per_slice_thresholds=[_bound(overall, lower_bound={"value": min_accuracy})],
+    )
+    loss = config_pb2.MetricConfig(
+        class_name="SparseCategoricalCrossentropy",
+        config='{"from_logits": true}',
+        # TFMA compares with <=, which is false for NaN.
+        per_slice_thresholds=[_bound(overall, upper_bound={"value": sys.float_info.max})],
     )
     return config_pb2.EvalConfig(
         model_specs=[
@@ -43,16 +44,15 @@ def eval_config(min_accuracy: float) -> config_pb2.EvalConfig:
                 metrics=[
                     accuracy,
                     config_pb2.MetricConfig(class_name="ExampleCount"),
-                    config_pb2.MetricConfig(
-                        class_name="SparseCategoricalCrossentropy", config='{"from_logits": true}'
-                    ),
+                    loss,
                     config_pb2.MetricConfig(
                         class_name="ExpectedCalibrationError", module="modules.metrics"
                     ),
                     config_pb2.MetricConfig(
                         class_name="MultiClassConfusionMatrixPlot",
-                        # The default, 0.0, counts a highest logit below it as no prediction.
-                        config='{"thresholds": [-1e9]}',
+                        # The default, 0.0, counts a highest logit below it as no prediction. This
+                        # one is below every float32.
+                        config='{"thresholds": [-3.5e38]}',
                     ),
                 ]
             )
@@ -68,16 +68,26 @@ def lite_eval_config(config: config_pb2.EvalConfig) -> config_pb2.EvalConfig:
     return lite
 
 
+def _bound(overall: config_pb2.SlicingSpec, **bounds: Any) -> config_pb2.PerSliceMetricThreshold:
+    """A bound for the whole split; a plain `threshold` would hold for every digit on its own."""
+    return config_pb2.PerSliceMetricThreshold(
+        slicing_specs=[overall],
+        threshold=config_pb2.MetricThreshold(
+            value_threshold=config_pb2.GenericValueThreshold(**bounds)
+        ),
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Evaluated:
     """One Evaluator's results.
 
     Attributes:
       uri: Of the evaluation artifact.
-      metrics: Overall metrics by name.
+      metrics: Overall metrics by name. A loss that is not finite is a refusal of its own.
       per_class_accuracy: By digit.
       confusion: `[actual][predicted]` counts.
-      failures: Why the model is not blessed, a sentence each; empty if it is.
+      failures: Each lower bound that was missed, and by how much, a sentence each.
     """
 
     uri: str
@@ -94,7 +104,7 @@ def read(uri: str) -> Evaluated:
     per_class: dict[str, float] = {}
     for slice_key, metrics in result.slicing_metrics:
         values = {
-            name: value["doubleValue"]
+            name: float(value["doubleValue"])  # protobuf's JSON has NaN as text
             for name, value in metrics[""][""].items()
             if "doubleValue" in value
         }
@@ -117,16 +127,19 @@ def _confusion(result: Any) -> list[list[int]]:
     matrix = plots[""][""]["multiClassConfusionMatrixAtThresholds"]["matrices"][0]
     for entry in matrix["entries"]:
         # A class or count of 0 is left out of the JSON.
-        actual, predicted = entry.get("actualClassId", 0), entry.get("predictedClassId", 0)
-        counts[actual][predicted] = int(entry.get("numWeightedExamples", 0))
+        # No prediction, which is -1, comes of logits that are all -inf: their argmax is 0.
+        actual, predicted = entry.get("actualClassId", 0), max(entry.get("predictedClassId", 0), 0)
+        counts[actual][predicted] += int(entry.get("numWeightedExamples", 0))
     return counts
 
 
 def _failures(uri: str) -> list[str]:
-    """Each threshold that was missed, and by how much."""
+    """Each lower bound that was missed, and by how much."""
     sentences = []
     for validation in tfma.load_validation_result(uri).metric_validations_per_slice:
         for failure in validation.failures:
+            if not failure.metric_threshold.value_threshold.HasField("lower_bound"):
+                continue
             value = failure.metric_value.double_value.value
             bound = failure.metric_threshold.value_threshold.lower_bound.value
             sentences.append(

@@ -1,11 +1,21 @@
-"""What a sentence may take from the message of any exception, which its library wrote."""
+"""What a sentence may take from an exception, whose message its library wrote.
+
+Beam puts the whole trace of a worker into the message, TensorFlow the name of its wrapper, others a
+password, and some say nothing at all.
+"""
 
 import os
 import re
+import traceback
 from collections.abc import Mapping
 
+_LONGEST = 600  # characters
 _TRACE = "Traceback (most recent call last):"
-_LONGEST = 400  # characters
+_WRAPPER = re.compile(r"\{\{\w+ [^{}]*\}\}\s*")
+"""TensorFlow's `{{function_node __wrapped__...}}`."""
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
 _MASK = "***"
 _SHORTEST_SECRET = 8
 """Characters of a variable's value that is searched for: shorter ones are in other words."""
@@ -19,23 +29,34 @@ _HEADER = re.compile(r"\b((?:set-)?cookie|x-[\w-]*(?:token|key|signature)): [^'\
 _ASSIGNED = re.compile(rf"\b({_NAME}(?:=|['\"]\s*[:=]\s*)b?['\"]?)[^\s'\"&,;)}}\]]+", re.I)
 
 
-def find_telling_line(error: BaseException) -> str:
-    """The line of an exception's message that tells most, without secrets; empty if it has none.
+def describe(error: BaseException) -> str:
+    """`TYPE: MESSAGE`: one line without secrets and control characters, of at most 600 characters.
 
-    The message may be a trace of another process, whose last line tells, and a group of exceptions
-    is told by its first.
+    Of a message that holds traces, the error at the end of the last one; of another one, the first
+    line that says something; of a group of exceptions, its first.
     """
     while members := getattr(error, "exceptions", None):
         error = members[0]
-    try:
-        text = str(error)
-    except Exception:  # some libraries format their message when it is asked for
-        return "its message cannot be shown"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        return ""
-    line = mask_secrets(lines[-1] if _TRACE in lines else lines[0])
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    lines = _ESCAPES.sub("", _read_text(error)).splitlines()
+    traces = [i for i, line in enumerate(lines) if line.strip().endswith(_TRACE)]
+    if traces:
+        rest = [_clean(line) for line in lines[traces[-1] + 1 :] if line[:1].strip()]
+        if rest:
+            return _shorten(mask_secrets(rest[0]))
+        lines = lines[: traces[0]]
+    message = next((line for line in map(_clean, lines) if line), "")
+    name = type(error).__name__
+    return _shorten(f"{name}: {mask_secrets(message)}" if message else name)
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    """The error and what caused it, the outermost first."""
+    errors: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in errors:
+        errors.append(current)
+        current = current.__cause__ or current.__context__
+    return errors
 
 
 def mask_secrets(text: str, environ: Mapping[str, str] = os.environ) -> str:
@@ -54,3 +75,18 @@ def mask_secrets(text: str, environ: Mapping[str, str] = os.environ) -> str:
     text = _BEARER.sub(rf"\1 {_MASK}", text)
     text = _HEADER.sub(rf"\1: {_MASK}", text)
     return _ASSIGNED.sub(rf"\1{_MASK}", text)
+
+
+def _read_text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # an error's own __str__ may fail
+        return "".join(traceback.format_exception_only(type(broken), broken))
+
+
+def _clean(line: str) -> str:
+    return _CONTROLS.sub(" ", _WRAPPER.sub("", line)).strip()
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

@@ -79,7 +79,7 @@ class Executor(BaseExecutor):
             settings=json.loads(exec_properties["settings"]),
             anomalies=_anomalies(input_dict["anomalies"]),
             stack=comparison.Stack(**dataclasses.asdict(stack.installed())),
-            branches=document.branches(measured),
+            branches=document.branches(measured, BASELINE),
             comparison=document.paired(examples, measured, BASELINE),
         )
         uri = artifact_utils.get_single_uri(output_dict["comparison"])

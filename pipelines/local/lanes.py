@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from pipelines.local import events, nodes
+from pipelines.local import endings, events, nodes
 
 _BYTES = 1_500_000_000
 """Memory of one lane, and some to spare."""
@@ -74,10 +74,8 @@ class Lane:
                 on_event(event)
         except (EOFError, OSError):
             self._process.join()
-            return events.Failed(
-                f"a process of the pipeline ended with code {self._process.exitcode}: "
-                f"see {job.log}",
-                1,
+            return endings.explain(
+                "a process of the pipeline", self._process.exitcode or 0, job.log
             )
         return None
 

@@ -11,8 +11,13 @@ import traceback
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from pipelines import messages
 from pipelines.errors import OutputError, TfxMobileError, UsageError
-from pipelines.local import events
+from pipelines.local import endings, events
+from pipelines.local.layout import Layout
+
+_MISSING = (os.strerror(errno.ENOENT), "does not exist", "No files found", "Failed to find")
+"""What Python, TensorFlow and Beam say of a file that is not there."""
 
 
 class Reporter:
@@ -101,12 +106,21 @@ def failure(error: Exception, step: str, root: Path, log: Path) -> events.Failed
     if _is_disk_full(error):
         full = OutputError(f"the disk that holds {root} is full: free some space and run again")
         return events.Failed(str(full), full.exit_code)
-    first_line = (str(error).splitlines() or [""])[0]
+    described = messages.describe(error)
     if type(error).__module__.startswith("modules."):
-        return events.Failed(first_line, UsageError.exit_code)
-    return events.Failed(
-        f"{step} failed: {type(error).__name__}: {first_line}; the log is {log}", 1
-    )
+        sentence = described.removeprefix(f"{type(error).__name__}: ")
+        return events.Failed(sentence, UsageError.exit_code)
+    if not log.exists():
+        gone = OutputError(f"{root}, or what is in it, was removed during the run: run again")
+        return events.Failed(str(gone), gone.exit_code)
+    if _is_out_of_memory(error):
+        return events.Failed(
+            f"{step} ran out of memory ({described}): {endings.OUT_OF_MEMORY}; the log is {log}", 1
+        )
+    artifacts = Layout(root).pipeline
+    if f"{artifacts}/" in described and any(words in described for words in _MISSING):
+        described += f"; if something of {artifacts} was removed, remove all of it and run again"
+    return events.Failed(f"{step} failed: {described}; the log is {log}", 1)
 
 
 def report_failure(error: Exception, reporter: Reporter, root: Path, log: Path) -> None:
@@ -118,13 +132,20 @@ def report_failure(error: Exception, reporter: Reporter, root: Path, log: Path) 
         sys.stderr.flush()
 
 
-def _is_disk_full(error: BaseException | None) -> bool:
+def _is_disk_full(error: Exception) -> bool:
     """TensorFlow, Beam and SQLite each wrap the operating system's error in their own way."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            return True
-        text = str(error)
-        if os.strerror(errno.ENOSPC) in text or "disk is full" in text:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return any(
+        (isinstance(e, OSError) and e.errno in {errno.ENOSPC, errno.EDQUOT})
+        or os.strerror(errno.ENOSPC) in str(e)
+        or "disk is full" in str(e)
+        for e in messages.chain(error)
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Python's, TensorFlow's and the operating system's ways to say so."""
+    words = ("OOM when allocating", "bad_alloc", os.strerror(errno.ENOMEM))
+    return any(
+        isinstance(e, MemoryError) or any(word in str(e) for word in words)
+        for e in messages.chain(error)
+    )

@@ -12,16 +12,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 
 from pipelines import environment
-from pipelines.errors import OutputError, TfxMobileError, UsageError
-from pipelines.local import events
+from pipelines.errors import OutputError, TfxMobileError
+from pipelines.local import directory, endings, events
 from pipelines.local.layout import Layout
 from pipelines.settings import Settings
 
-_MIN_FREE_BYTES = 150_000_000
 _END_SECONDS = 10
 
 _START_WORKER = "from pipelines.local.worker import main; main()"
@@ -49,17 +47,30 @@ def run(settings: Settings, layout: Layout, on_event: Callable[[events.Event], N
     Raises:
       TfxMobileError: The run failed; its `exit_code` says how.
     """
-    _check_writable(layout.root)
-    with _locked(layout):
-        failed = _supervise(settings, layout, on_event)
+    directory.check(layout, (branch.name for branch in settings.branches))
+    with directory.locked(layout), _scratch() as scratch:
+        failed = _supervise(settings, layout, on_event, scratch)
     if failed is not None:
         error = TfxMobileError(failed.message)
         error.exit_code = failed.exit_code
         raise error from _WorkerTrace(failed.trace)
 
 
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    """A temporary directory for all that the worker starts: what is killed leaves nothing there."""
+    try:
+        made = tempfile.TemporaryDirectory(prefix="tfx-mobile-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write temporary files: {error.strerror}; set TMPDIR to a directory with space"
+        ) from error
+    with made as scratch:
+        yield scratch
+
+
 def _supervise(
-    settings: Settings, layout: Layout, on_event: Callable[[events.Event], None]
+    settings: Settings, layout: Layout, on_event: Callable[[events.Event], None], scratch: str
 ) -> events.Failed | None:
     read_end, write_end = os.pipe()
     with layout.log.open("ab") as log:
@@ -69,7 +80,7 @@ def _supervise(
             stdout=log,
             stderr=log,
             pass_fds=[write_end],
-            env=environment.of_our_process(os.environ),
+            env={**environment.of_our_process(os.environ), "TMPDIR": scratch},
             # Ctrl-C reaches this process alone, which then ends the worker in order.
             start_new_session=True,
         )
@@ -79,7 +90,11 @@ def _supervise(
         # It stays open: when it closes, because this process died, the worker ends itself.
         assert worker.stdin is not None
         with contextlib.suppress(BrokenPipeError):
-            job = {"settings": settings.model_dump(mode="json"), "root": str(layout.root)}
+            job = {
+                "settings": settings.model_dump(mode="json"),
+                "root": str(layout.root),
+                "scratch": scratch,
+            }
             worker.stdin.write((json.dumps(job) + "\n").encode())
             worker.stdin.flush()
         for line in stream:
@@ -95,8 +110,7 @@ def _supervise(
         with contextlib.suppress(BrokenPipeError):
             worker.stdin.close()
     if failed is None and code != 0:
-        how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
-        failed = events.Failed(f"the pipeline's process ended {how}: see {layout.log}", 1)
+        failed = endings.explain("the pipeline's process", code, layout.log)
     return failed
 
 
@@ -127,35 +141,3 @@ def _ended_on_signal(worker: "subprocess.Popen[bytes]") -> Iterator[None]:
 def _kill_group(worker: "subprocess.Popen[bytes]", signum: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(worker.pid, signum)
-
-
-def _check_writable(directory: Path) -> None:
-    import psutil
-
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
-        free = psutil.disk_usage(str(directory)).free
-    except OSError as error:
-        raise OutputError(
-            f"cannot write to the output directory {directory}: {error.strerror}"
-        ) from error
-    if free < _MIN_FREE_BYTES:
-        raise OutputError(
-            f"the output directory {directory} has {free / 1e6:.0f} MB free, and a run needs "
-            f"{_MIN_FREE_BYTES / 1e6:.0f} MB: free some or choose another"
-        )
-
-
-@contextlib.contextmanager
-def _locked(layout: Layout) -> Iterator[None]:
-    import portalocker
-
-    try:
-        with portalocker.Lock(layout.lock, "a", timeout=0, fail_when_locked=True):
-            yield
-    except portalocker.exceptions.LockException:
-        raise UsageError(
-            f"another run is using {layout.root}: wait for it or choose another --output"
-        ) from None

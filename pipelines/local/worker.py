@@ -1,8 +1,10 @@
 """The worker's side of a local run: data, DAG, `LocalDagRunner`, report."""
 
+import contextlib
 import datetime
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -15,7 +17,8 @@ from pipelines.components.names import COMPARISON
 from pipelines.data import prepare
 from pipelines.data.dataset import Dataset
 from pipelines.data.manifest import EVAL, TRAIN
-from pipelines.local import artifacts, events, lanes, nodes
+from pipelines.errors import OutputError
+from pipelines.local import artifacts, database, events, lanes, nodes
 from pipelines.local.layout import Layout
 from pipelines.settings import Settings
 
@@ -26,7 +29,7 @@ def main() -> None:
     """Runs the job on the first line of standard input; events go to the descriptor in argv."""
     stream = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
     job = json.loads(sys.stdin.readline())
-    _end_with_supervisor()
+    _end_with_supervisor(Path(job["scratch"]))
     layout = Layout(Path(job["root"]))
     writing = threading.Lock()
 
@@ -59,6 +62,7 @@ def _run(
     send: Callable[[events.Event], None],
 ) -> None:
     reporter.send(events.Planned([_DATA, _COMPOSE]))
+    store = database.connect(layout.metadata) if layout.metadata.exists() else None
     # Spark has one context in a JVM: its job server fails a job that comes during another.
     wanted = 1 if settings.beam.runner == "spark" else settings.local.lanes
     lane_count = lanes.count(wanted, len(settings.branches))
@@ -78,6 +82,7 @@ def _run(
         functions.load(settings)
         nodes.load(reporter)
         note += artifacts.discard_damaged(layout.pipeline)
+        note += artifacts.discard_removed_pushes(store) if store else []
         compiled, node_ids = _compile(settings, layout, run_id, dataset)
     reporter.send(events.Planned([*node_ids, _REPORT]))
 
@@ -88,11 +93,15 @@ def _run(
         for lane in range(lane_count)
     ]
     in_branches = {i for ids in of_branches for i in ids}
-    nodes.run(compiled, set(node_ids) - in_branches - {COMPARISON})
-    jobs = [lanes.Job(compiled, ids, layout.root, layout.log) for ids in of_branches]
-    # Not through the reporter: a step of another lane is not what this process is doing.
-    lanes.run(others, jobs, send)
-    nodes.run(compiled, {COMPARISON})
+    try:
+        nodes.run(compiled, set(node_ids) - in_branches - {COMPARISON})
+        jobs = [lanes.Job(compiled, ids, layout.root, layout.log) for ids in of_branches]
+        # Not through the reporter: a step of another lane is not what this process is doing.
+        lanes.run(others, jobs, send)
+        nodes.run(compiled, {COMPARISON})
+    finally:
+        with contextlib.suppress(OutputError):  # what failed before is what to tell
+            artifacts.record(layout.pipeline)
     with reporter.step(_REPORT):
         from pipelines.report import build
 
@@ -135,12 +144,17 @@ def _compile(
     return compiled.SerializeToString(), ids
 
 
-def _end_with_supervisor() -> None:
-    """Ends this process and its children when standard input closes: its supervisor is gone."""
+def _end_with_supervisor(scratch: Path) -> None:
+    """Ends this process and its children when standard input closes: its supervisor is gone.
+
+    Args:
+      scratch: The supervisor's directory of temporary files, which it can no longer remove.
+    """
 
     def watch() -> None:
         while sys.stdin.read(1):
             pass
+        shutil.rmtree(scratch, ignore_errors=True)
         if os.getpgrp() == os.getpid():
             os.killpg(0, signal.SIGTERM)
         os._exit(1)

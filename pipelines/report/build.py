@@ -137,11 +137,14 @@ def _pushed(pusher: Node) -> Pushed:
 
 
 def refusals(report: Report) -> list[str]:
-    """A sentence for each branch that a gate refused."""
+    """A sentence for each reason for which gates refused branches."""
+    refused: dict[str, list[str]] = {}
+    for name, branch in report["branches"].items():
+        if not branch["blessed"]:
+            refused.setdefault("; ".join(branch["refusals"]), []).append(name)
     return [
-        f"{name} was not pushed: {'; '.join(branch['refusals'])}"
-        for name, branch in report["branches"].items()
-        if not branch["blessed"]
+        f"{', '.join(names)} {'were' if len(names) > 1 else 'was'} not pushed: {reason}"
+        for reason, names in refused.items()
     ]
 
 

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import io
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from modules import features
 from pipelines import evaluation
 from pipelines.report import predictors, statistics
 from pipelines.report.comparison import Branch, Comparison, Disagreement, Latency, Paired
+from pipelines.report.numbers import format_number
 from pipelines.report.predictors import RawExamples
 
 
@@ -38,9 +40,9 @@ class Measured:
     verdict: list[str]
 
 
-def branches(measured: Mapping[str, Measured]) -> dict[str, Branch]:
-    """Each branch on its own."""
-    return {name: _branch(branch) for name, branch in measured.items()}
+def branches(measured: Mapping[str, Measured], baseline: str) -> dict[str, Branch]:
+    """Each branch on its own; the baseline's loss tells where a loss of NaN comes from."""
+    return {name: _branch(branch, measured[baseline]) for name, branch in measured.items()}
 
 
 def paired(
@@ -59,7 +61,10 @@ def paired(
 
 
 def metrics(comparison: Comparison) -> dict[str, float]:
-    """The comparison's numbers by name, such as `accuracy_lite`, for charts."""
+    """The comparison's numbers by name, such as `accuracy_lite`, for charts.
+
+    Only finite ones: the messages in which TFX answers KFP have no NaN.
+    """
     numbers = {}
     for name, branch in comparison.branches.items():
         numbers[f"accuracy_{name}"] = branch.accuracy
@@ -68,7 +73,7 @@ def metrics(comparison: Comparison) -> dict[str, float]:
     for name, compared in comparison.comparison.items():
         numbers[f"accuracy_delta_{name}"] = compared.accuracy_delta
         numbers[f"agreement_{name}"] = compared.agreement
-    return numbers
+    return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
 def kfp_confusion(confusion: list[list[int]]) -> dict[str, Any]:
@@ -82,7 +87,7 @@ def kfp_confusion(confusion: list[list[int]]) -> dict[str, Any]:
     }
 
 
-def _branch(branch: Measured) -> Branch:
+def _branch(branch: Measured, baseline: Measured) -> Branch:
     metrics = branch.evaluation.metrics
     return Branch(
         kind=branch.kind,
@@ -95,8 +100,22 @@ def _branch(branch: Measured) -> Branch:
         model_bytes=branch.model_bytes,
         latency_us=Latency(**dataclasses.asdict(branch.latency)),
         evaluation_uri=branch.evaluation.uri,
-        refusals=branch.evaluation.failures + branch.verdict,
+        refusals=[*_divergence(branch, baseline), *branch.evaluation.failures, *branch.verdict],
     )
+
+
+def _divergence(branch: Measured, baseline: Measured) -> list[str]:
+    """The sentence for a loss that is no number, which the Evaluator refuses."""
+    loss, base = (b.evaluation.metrics[evaluation.LOSS] for b in (branch, baseline))
+    if math.isfinite(loss):
+        return []
+    told = f"the loss is {format_number(loss)}"
+    if math.isfinite(base):
+        return [
+            f"{told}, and that of the baseline {format_number(base)}: the branch's quantization "
+            "or its run_fn loses the model's values; choose another quantization, or mend run_fn"
+        ]
+    return [f"{told}: the training diverged; lower training.learning_rate"]
 
 
 def _disagreements(

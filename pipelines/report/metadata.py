@@ -1,10 +1,12 @@
 """What ML Metadata knows of a run in a local output directory."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
 from pipelines.errors import UsageError
+from pipelines.local import database
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,36 +32,26 @@ class Artifact:
     properties: dict[str, Any]
 
 
-def complete_run(database: Path, final_node: str, run_id: str | None = None) -> dict[str, Node]:
+def complete_run(file: Path, final_node: str, run_id: str | None = None) -> dict[str, Node]:
     """The components of a run in which `final_node` ended well, by node id.
 
     Args:
-      database: ML Metadata in SQLite.
+      file: ML Metadata's database, SQLite.
       final_node: The id of the last node.
       run_id: The run; the newest such run if None.
 
     Raises:
-      UsageError: There is none.
+      UsageError: There is none, or the database cannot be read.
+      DocumentError: The database is damaged, or of another release of ML Metadata.
     """
-    from ml_metadata import errors
-    from ml_metadata.metadata_store import MetadataStore
-    from ml_metadata.proto import metadata_store_pb2
-
     missing = UsageError(
-        f"no finished run in {database.parent}: make one with "
-        f"`tfx-mobile run --output {database.parent}`"
+        f"no finished run in {file.parent}: make one with `tfx-mobile run --output {file.parent}`"
     )
     # Connecting would create an empty database.
-    if not database.exists():
+    if not os.path.exists(file):  # Path.exists raises where the name is too long
         raise missing
-    config = metadata_store_pb2.ConnectionConfig()
-    config.sqlite.filename_uri = str(database)
-    config.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READWRITE
-    try:
-        store = MetadataStore(config)
-        runs = store.get_contexts_by_type("pipeline_run")
-    except (errors.StatusError, RuntimeError) as error:
-        raise UsageError(f"{database} cannot be read: {error}") from error
+    store = database.connect(file)
+    runs = store.get_contexts_by_type("pipeline_run")
     for run in sorted(runs, key=lambda context: context.id, reverse=True):
         if run_id not in (None, run.name):
             continue

@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipelines.report import table
+from pipelines.report.numbers import format_number
 from pipelines.settings import BASELINE
 
 _MAX_IMAGES = 60
@@ -26,7 +27,7 @@ def render(report: dict[str, Any], with_places: bool = True) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(date=_date, delta=table.delta, size=table.size)
+    environment.filters.update(date=_date, delta=table.delta, number=format_number, size=table.size)
     return environment.get_template("report.html.j2").render(
         report=report, baseline=BASELINE, max_images=_MAX_IMAGES, with_places=with_places
     )

@@ -52,3 +52,14 @@ class Fail(BaseExecutor):
 
     def Do(self, inputs: Artifacts, outputs: Artifacts, properties: dict[str, Any]) -> None:
         raise ValueError("the executor's own words")
+
+
+class FailAsBeam(BaseExecutor):
+    """Raises what Beam does where another process of its failed."""
+
+    def Do(self, inputs: Artifacts, outputs: Artifacts, properties: dict[str, Any]) -> None:
+        raise RuntimeError(
+            "Traceback (most recent call last):\n"
+            '  File "apache_beam/runners/common.py", line 1499, in process\n'
+            "ValueError: the value 7 is wrong\nof all [while running 'Mine']\n"
+        )

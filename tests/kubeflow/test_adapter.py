@@ -133,6 +133,7 @@ def _wait_until_gone(pid):
     [
         ("Crash", "tfx-mobile: task trainer: its executor was ended by SIGSEGV"),
         ("Fail", "tfx-mobile: task trainer failed: ValueError: the executor's own words"),
+        ("FailAsBeam", "tfx-mobile: task trainer failed: ValueError: the value 7 is wrong"),
     ],
 )
 def test_a_failure_is_one_sentence_at_the_end(tmp_path, executor, sentence):

@@ -37,7 +37,7 @@ class Run:
 def run(output: Path, *arguments: str, cwd: Path | None = None) -> Run:
     arguments = ["--output", str(output), *arguments]
     completed = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, cwd=cwd)
-    return Run(Layout(output.resolve()), arguments, completed)
+    return Run(Layout(Path(os.path.realpath(output))), arguments, completed)
 
 
 def steps(stdout: str) -> dict[str, str]:

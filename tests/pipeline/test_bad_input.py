@@ -1,5 +1,7 @@
 """Bad input: exit code 2, one clear sentence, nothing half-written; and the mended input runs."""
 
+import os
+import subprocess
 import textwrap
 
 import numpy as np
@@ -87,12 +89,87 @@ def test_setting(tmp_path, setting, sentence):
     assert not (tmp_path / "out").exists()
 
 
-def test_output_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("not a directory")
-    made = run(tmp_path / "file" / "out", "--data", "digits")
+def awkward(tmp_path, name):
+    """An output directory that no run can use."""
+    path = tmp_path / name
+    if name == "file":
+        path.write_text("not a directory")
+        return path / "out", "cannot write to the output directory"
+    if name == "loop":
+        path.symlink_to("loop")
+        return path, "it is a link that leads nowhere"
+    if name == "fifo":
+        os.mkfifo(path)
+        return path, "it is no directory"
+    if name == "serving":
+        path.write_text("mine")
+        return tmp_path, f"a run needs a directory at {path}"
+    return path, "choose"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["file", "loop", "fifo", "serving", "x[1]", "a\nb", "/".join(["long" * 50] * 3)],
+    ids=["file", "loop", "fifo", "serving", "pattern", "newline", "long"],
+)
+def test_output_that_cannot_be_used(tmp_path, name):
+    output, sentence = awkward(tmp_path, name)
+    made = run(output, "--data", "digits")
     assert made.completed.returncode == 2
-    assert "cannot write to the output directory" in made.completed.stderr
+    assert sentence in made.completed.stderr
     assert len(made.completed.stderr.strip().splitlines()) == 1
+    assert made.completed.stdout == ""
+
+
+@pytest.fixture(scope="module")
+def diverged(tmp_path_factory):
+    """A run whose training diverges; its accuracy is high enough to pass."""
+    return run(
+        tmp_path_factory.mktemp("diverged"),
+        *("--data", "digits", "--set", "training.steps=30", "--set", "training.check_every=10"),
+        *("--set", "training.learning_rate=1e30", "--set", "training.early_stopping_patience=1"),
+        *("--set", "evaluation.min_accuracy=0", "--set", "branches=[keras, lite-dynamic]"),
+    )
+
+
+def test_training_that_diverges(diverged):
+    assert diverged.completed.returncode == 4, diverged.completed.stderr
+    assert diverged.completed.stderr == (
+        "tfx-mobile: keras, lite-dynamic were not pushed: the loss is NaN: the training diverged; "
+        "lower training.learning_rate\n"
+    )
+    assert not diverged.layout.serving.exists()
+    for branch in diverged.report["branches"].values():
+        assert (branch["loss"], branch["blessed"], branch["pushed"]) == ("NaN", False, "refused")
+        assert sum(map(sum, branch["confusion"])) == branch["examples"]
+    assert diverged.layout.report_html.read_text().count("<dd>NaN</dd>") == 4
+
+
+def test_report_of_a_training_that_diverged_is_rebuilt(diverged):
+    before = diverged.report
+    diverged.layout.report_json.unlink()
+    completed = report(diverged)
+    assert completed.returncode == 0, completed.stderr
+    assert diverged.report == before
+
+
+def report(made):
+    """`tfx-mobile report` of a run's directory."""
+    command = [made.completed.args[0], "report", str(made.layout.root)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_database_that_is_damaged(diverged):
+    """Last of those that read this run."""
+    database = diverged.layout.metadata
+    database.write_bytes(database.read_bytes()[:-8192])
+    again = run(diverged.layout.root, *diverged.arguments[2:]).completed
+    for completed in (again, report(diverged)):
+        assert completed.returncode == 2
+        assert f"{database} is damaged" in completed.stderr
+        assert "run again" in completed.stderr
+        assert len(completed.stderr.strip().splitlines()) == 1
+    assert steps(again.stdout) == {}
 
 
 def test_own_modules(tmp_path):

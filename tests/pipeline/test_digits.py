@@ -1,7 +1,9 @@
 """One real run on the bundled digits, looked at from every side."""
 
 import json
+import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,7 +222,7 @@ def test_a_refused_model_is_not_pushed(digits_run):
     assert refused.completed.returncode == 4
     accuracy = refused.report["branches"]["lite"]["accuracy"]
     sentence = f"sparse_categorical_accuracy is {accuracy:.4f}, {1 - accuracy:.4f} below 1"
-    assert f"lite was not pushed: {sentence}" in refused.completed.stderr
+    assert f"keras, lite were not pushed: {sentence}" in refused.completed.stderr
     assert len(refused.completed.stderr.strip().splitlines()) == 1
     for name in ("keras", "lite"):
         branch = refused.report["branches"][name]
@@ -232,7 +234,8 @@ def test_a_refused_model_is_not_pushed(digits_run):
 
 
 def test_budgets_refuse_a_model(digits_run):
-    """Among the last, as the one above."""
+    """Among the last, as the one above. A model that was removed is pushed again."""
+    shutil.rmtree(digits_run.layout.serving / "keras")
     made = run(
         digits_run.layout.root,
         *digits_run.arguments[2:],
@@ -242,5 +245,10 @@ def test_budgets_refuse_a_model(digits_run):
     size = made.report["branches"]["lite"]["model_bytes"]
     sentence = f"model_bytes is {size:,}, {size - 100_000:,} above 100,000"
     assert f"lite was not pushed: {sentence}" in made.completed.stderr
-    assert made.report["branches"]["keras"]["blessed"] is True
-    assert made.report["branches"]["lite"]["pushed_uri"] is None
+    keras, lite = (made.report["branches"][name] for name in ("keras", "lite"))
+    assert (keras["blessed"], keras["pushed"]) == (True, "yes")
+    assert Path(keras["pushed_uri"], "saved_model.pb").is_file()
+    assert lite["pushed_uri"] is None
+    notes = steps(made.completed.stdout)
+    assert (notes["trainer-keras"], notes["pusher-keras"]) == ("cached", "")
+    assert "was removed; a run of its model pushes it again" in notes["compose"]

@@ -264,4 +264,9 @@ def test_refusals() -> None:
     shown = report(blessed=False, refusals=["one", "two"])
     shown["branches"]["other"] = branch("lite", 0.5, blessed=False, refusals=["three"])
     assert build.refusals(shown) == ["lite was not pushed: one; two", "other was not pushed: three"]
+    shown["branches"]["keras"] |= {"blessed": False, "refusals": ["three"]}
+    assert build.refusals(shown) == [
+        "keras, other were not pushed: three",
+        "lite was not pushed: one; two",
+    ]
     assert build.refusals(report()) == []

@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from pipelines import evaluation
 from pipelines.report import document, statistics
 from pipelines.report.comparison import Comparison
 from pipelines.report.predictors import Latency, RawExamples
-from tests.unit.report_data import comparison
+from tests.unit.report_data import comparison, report
 
 LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 7])
 KERAS = np.array([0, 1, 2, 3, 4, 5, 0, 0])
@@ -51,7 +52,8 @@ def measured(
 def test_every_branch() -> None:
     refused = ["accuracy is 0.7, 0.1 below 0.8"]
     made = document.branches(
-        {"keras": measured("keras", KERAS), "lite": measured("lite", LITE, failures=refused)}
+        {"keras": measured("keras", KERAS), "lite": measured("lite", LITE, failures=refused)},
+        "keras",
     )
     assert made["lite"].model_dump() == {
         "kind": "lite",
@@ -71,15 +73,55 @@ def test_every_branch() -> None:
 
 def test_a_verdict_of_the_lite_validator_is_a_refusal() -> None:
     lite = measured("lite", LITE, failures=["too bad"], verdict=["too large"])
-    made = document.branches({"keras": measured("keras", KERAS), "lite": lite})
+    made = document.branches({"keras": measured("keras", KERAS), "lite": lite}, "keras")
     assert made["lite"].refusals == ["too bad", "too large"]
+
+
+def with_loss(kind: str, loss: float) -> document.Measured:
+    made = measured(kind, KERAS)
+    metrics = {**made.evaluation.metrics, "sparse_categorical_crossentropy": loss}
+    return dataclasses.replace(
+        made, evaluation=dataclasses.replace(made.evaluation, metrics=metrics)
+    )
+
+
+NAN, INFINITY = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("keras", "lite", "told"),
+    [
+        (0.5, 0.5, {}),
+        (NAN, NAN, {"keras": "the loss is NaN: the training", "lite": "the loss is NaN: the trai"}),
+        (INFINITY, 0.5, {"keras": "the loss is Infinity: the training diverged; lower training."}),
+        (0.5, NAN, {"lite": "the loss is NaN, and that of the baseline 0.5000: the branch's quan"}),
+    ],
+)
+def test_a_loss_that_is_no_number_is_a_refusal(
+    keras: float, lite: float, told: dict[str, str]
+) -> None:
+    made = document.branches(
+        {"keras": with_loss("keras", keras), "lite": with_loss("lite", lite)}, "keras"
+    )
+    refusals = {name: branch.refusals for name, branch in made.items() if branch.refusals}
+    assert set(refusals) == set(told)
+    for name, (sentence,) in refusals.items():
+        assert sentence.startswith(told[name])
+
+
+def test_metrics_for_kfp_are_numbers() -> None:
+    shown = report()
+    shown["branches"]["lite"]["accuracy"] = "NaN"
+    made = document.metrics(comparison(shown))
+    assert "accuracy_lite" not in made
+    assert made["accuracy_keras"] == 0.9712
 
 
 def whole(examples: RawExamples, branches: dict[str, document.Measured]) -> Comparison:
     """The document of some branches."""
     return comparison().model_copy(
         update={
-            "branches": document.branches(branches),
+            "branches": document.branches(branches, "keras"),
             "comparison": document.paired(examples, branches, "keras"),
         }
     )
@@ -164,17 +206,20 @@ def test_lite_evaluation_differs_in_the_kind_of_model_alone() -> None:
 
 
 @pytest.mark.parametrize("bound", [0.0, 0.8, 1.0])
-def test_gate_is_the_overall_accuracy(bound: float) -> None:
+def test_gate_is_the_overall_accuracy_and_a_loss_that_is_a_number(bound: float) -> None:
     (specs,) = evaluation.eval_config(bound).metrics_specs
     thresholds = {
         m.class_name: [t.threshold.value_threshold for t in m.per_slice_thresholds]
         for m in specs.metrics
         if m.per_slice_thresholds
     }
-    assert list(thresholds) == ["SparseCategoricalAccuracy"]
+    assert set(thresholds) == {"SparseCategoricalAccuracy", "SparseCategoricalCrossentropy"}
+    (finite,) = thresholds["SparseCategoricalCrossentropy"]
+    assert finite.upper_bound.value == sys.float_info.max
+    assert not finite.HasField("lower_bound")
     (threshold,) = thresholds["SparseCategoricalAccuracy"]
     assert threshold.HasField("lower_bound")
     assert threshold.lower_bound.value == bound
-    (gated,) = (m for m in specs.metrics if m.per_slice_thresholds)
-    (slices,) = (t.slicing_specs for t in gated.per_slice_thresholds)
-    assert [list(s.feature_keys) for s in slices] == [[]]
+    for gated in (m for m in specs.metrics if m.per_slice_thresholds):
+        (slices,) = (t.slicing_specs for t in gated.per_slice_thresholds)
+        assert [list(s.feature_keys) for s in slices] == [[]]

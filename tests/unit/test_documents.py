@@ -1,12 +1,22 @@
 """Documents: one parser, which tells what is wrong in a sentence."""
 
 import json
-from typing import ClassVar
+import math
+from typing import Any, ClassVar
 
 import pytest
 
 from pipelines.documents import Document
 from pipelines.errors import DocumentError
+
+
+class Measurement(Document):
+    """Numbers, of which some may be none."""
+
+    FORMAT: ClassVar[int] = 1
+
+    number: float
+    anything: dict[str, Any]
 
 
 class Note(Document):
@@ -44,3 +54,19 @@ def test_anything_else_is_one_sentence(content: bytes, says: str) -> None:
         Note.parse(content, "note.json")
     assert says in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(math.nan, "NaN"), (math.inf, "Infinity"), (-math.inf, "-Infinity"), (0.5, 0.5)],
+)
+def test_files_are_strict_json_and_keep_what_a_number_was(number: float, text: object) -> None:
+    written = Measurement(number=number, anything={"a": {"b": [number]}}).to_json()
+    values = json.loads(written, parse_constant=refuse_constant)
+    assert values["number"] == text
+    assert values["anything"] == {"a": {"b": [text]}}
+    assert repr(Measurement.parse(written, "m.json").number) == repr(number)

@@ -19,8 +19,7 @@ import pytest
 from pipelines import settings
 from pipelines.data import idx, prepare, records
 from pipelines.data.examples import Examples
-from pipelines.errors import DataError, OutputError, SettingsError, UsageError
-from pipelines.report import metadata
+from pipelines.errors import DataError, OutputError, SettingsError
 
 
 @pytest.mark.parametrize(
@@ -117,12 +116,6 @@ def test_fraction_that_is_no_number(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-
-
-def test_something_else_in_the_place_of_the_database(tmp_path: Path) -> None:
-    (tmp_path / "metadata.db").write_bytes(b"no database at all" * 1000)
-    with pytest.raises(UsageError, match="cannot be read"):
-        metadata.complete_run(tmp_path / "metadata.db", "final")
 
 
 @pytest.mark.parametrize("name", ["steps", "eval_steps"])

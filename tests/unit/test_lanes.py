@@ -45,5 +45,7 @@ def test_a_lane_that_dies_is_one_sentence(tmp_path: Path):
     failed = lane.run(lanes.Job(b"", [], tmp_path, tmp_path / "run.log"), lambda event: None)
     assert isinstance(failed, events.Failed)
     assert failed.message == (
-        f"a process of the pipeline ended with code -9: see {tmp_path / 'run.log'}"
+        "a process of the pipeline ended by signal SIGKILL, most likely for lack of memory: "
+        "free some memory, or run fewer branches at once with --set local.lanes=1; "
+        f"see {tmp_path / 'run.log'}"
     )

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
-from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import settings
-from pipelines.errors import OutputError, TfxMobileError, UsageError
+from pipelines.errors import TfxMobileError, UsageError
 from pipelines.local import events, supervisor
 from pipelines.local.layout import Layout
 
@@ -157,6 +157,7 @@ def test_worker_that_dies_by_a_signal(layout: Layout, worker, name: str) -> None
     """)
     error = failure(layout)
     assert f"ended by signal {name}" in str(error)
+    assert ("for lack of memory" in str(error)) == (name == "SIGKILL")
     assert str(layout.log) in str(error)
     assert error.exit_code == 1
 
@@ -194,37 +195,6 @@ def test_second_run_in_the_same_place_is_refused(layout: Layout, worker) -> None
     assert refused[0].exit_code == 2
     worker("send('Started', step='again')")
     assert run(layout) == [events.Started("again")]
-
-
-def test_file_in_the_place_of_the_output_directory(tmp_path: Path) -> None:
-    (tmp_path / "out").write_text("mine")
-    error = failure(Layout(tmp_path / "out"))
-    assert isinstance(error, OutputError)
-    assert f"cannot write to the output directory {tmp_path / 'out'}" in str(error)
-    assert (tmp_path / "out").read_text() == "mine"
-
-
-def test_output_directory_below_a_file(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("mine")
-    error = failure(Layout(tmp_path / "file" / "out"))
-    assert isinstance(error, OutputError)
-    assert "Not a directory" in str(error)
-
-
-def test_read_only_file_system() -> None:
-    if not os.path.isdir("/proc/sys/kernel"):
-        pytest.skip("no /proc")
-    assert isinstance(failure(Layout(Path("/proc/sys/kernel/out"))), OutputError)
-
-
-def test_too_little_space(layout: Layout, worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker("send('Started', step='never')")
-    usage = namedtuple("usage", "free")
-    monkeypatch.setattr(psutil, "disk_usage", lambda path: usage(40_000_000))
-    error = failure(layout)
-    assert isinstance(error, OutputError)
-    assert "has 40 MB free, and a run needs 150 MB" in str(error)
-    assert os.listdir(layout.root) == []
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
@@ -276,9 +246,12 @@ def test_worker_that_ignores_being_told_is_killed(
 
 
 def test_worker_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     # The worker's own watch on standard input, in a process that does nothing else.
     program = (
-        "import time; from pipelines.local import worker; worker._end_with_supervisor(); "
+        "import time; from pipelines.local import worker; worker._end_with_supervisor("
+        f"worker.Path({str(scratch)!r})); "
         "print('watching', flush=True); time.sleep(60)"
     )
     process = subprocess.Popen(
@@ -295,6 +268,34 @@ def test_worker_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
         assert process.poll() is None
         process.stdin.close()
         assert process.wait(timeout=10) == 1
+    assert not scratch.exists()
+
+
+def test_temporary_files_are_removed_however_the_worker_ends(
+    layout: Layout, worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    worker("""
+        import tempfile
+        send("Started", step=tempfile.mkdtemp())
+        os.kill(os.getpid(), signal.SIGKILL)
+    """)
+    made: list[events.Event] = []
+    with pytest.raises(TfxMobileError, match="SIGKILL"):
+        supervisor.run(settings.Settings(), layout, made.append)
+    (started,) = made
+    assert Path(started.step).parent.parent == tmp_path  # type: ignore[union-attr]
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_no_place_for_temporary_files(
+    layout: Layout, worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker("send('Started', step='never')")
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/sys/kernel")
+    error = failure(layout)
+    assert "cannot write temporary files: " in str(error)
+    assert error.exit_code == 2
 
 
 def test_own_directory_called_modules_does_not_hide_ours(

@@ -255,3 +255,12 @@ def test_page_of_a_comparison_before_anything_is_pushed() -> None:
     assert "/evaluation" not in html
     assert "http" not in html.replace("http-equiv", "")
     assert "<script" not in html
+
+
+def test_a_loss_that_is_no_number() -> None:
+    shown = build.assemble(comparison(report(loss="NaN", calibration_error="Infinity")))
+    text = Page(page.render(shown)).text
+    assert re.search(r"loss\s+NaN\n", text)
+    assert re.search(r"calibration error\s+Infinity\n", text)
+    console = Console(width=100, record=True)
+    console.print(table.render(shown))

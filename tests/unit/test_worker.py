@@ -4,6 +4,7 @@ import contextlib
 import errno
 import io
 import logging
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,32 +14,39 @@ from pipelines.errors import DataError, GateRefusedError, SettingsError
 from pipelines.local import events, nodes
 from pipelines.local.layout import Layout
 
-LAYOUT = Layout(Path("/out"))
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """The output directory of a run that has begun."""
+    made = Layout(tmp_path / "out")
+    made.root.mkdir()
+    made.log.touch()
+    return made
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
     [(DataError("no data"), 2), (GateRefusedError("refused"), 4), (SettingsError("wrong"), 2)],
 )
-def test_our_own_errors_keep_sentence_and_code(error: Exception, code: int) -> None:
-    assert nodes.failure(error, "data", LAYOUT.root, LAYOUT.log) == events.Failed(str(error), code)
+def test_our_own_errors_keep_sentence_and_code(layout: Layout, error: Exception, code: int) -> None:
+    assert nodes.failure(error, "data", layout.root, layout.log) == events.Failed(str(error), code)
 
 
-def test_broken_contract_is_wrong_input() -> None:
+def test_broken_contract_is_wrong_input(layout: Layout) -> None:
     failed = nodes.failure(
-        ContractError("input 'x' matches no feature"), "trainer-lite", LAYOUT.root, LAYOUT.log
+        ContractError("input 'x' matches no feature"), "trainer-lite", layout.root, layout.log
     )
     assert failed == events.Failed("input 'x' matches no feature", 2)
 
 
-def test_anything_else_names_step_error_and_log() -> None:
+def test_anything_else_names_step_error_and_log(layout: Layout) -> None:
     failed = nodes.failure(
-        ValueError("first line\nsecond line"), "trainer-lite", LAYOUT.root, LAYOUT.log
+        ValueError("first line\nsecond line"), "trainer-lite", layout.root, layout.log
     )
     assert failed == events.Failed(
-        "trainer-lite failed: ValueError: first line; the log is /out/run.log", 1
+        f"trainer-lite failed: ValueError: first line; the log is {layout.log}", 1
     )
-    assert nodes.failure(ValueError(), "data", LAYOUT.root, LAYOUT.log).message.startswith(
+    assert nodes.failure(ValueError(), "data", layout.root, layout.log).message.startswith(
         "data failed: ValueErr"
     )
 
@@ -58,15 +66,58 @@ def chained(outer: Exception, inner: Exception) -> Exception:
         chained(RuntimeError("stage failed"), OSError(errno.ENOSPC, "No space left on device")),
     ],
 )
-def test_full_disk_however_it_is_told(error: Exception) -> None:
-    failed = nodes.failure(error, "transform", LAYOUT.root, LAYOUT.log)
+def test_full_disk_however_it_is_told(layout: Layout, error: Exception) -> None:
+    failed = nodes.failure(error, "transform", layout.root, layout.log)
     assert failed.exit_code == 2
-    assert failed.message.startswith("the disk that holds /out is full: ")
+    assert failed.message.startswith(f"the disk that holds {layout.root} is full: ")
 
 
-def test_other_errors_of_the_operating_system_are_no_full_disk() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("OOM when allocating tensor with shape[9,9]"),
+        RuntimeError("std::bad_alloc"),
+        chained(RuntimeError("stage failed"), MemoryError()),
+    ],
+)
+def test_lack_of_memory_however_it_is_told(layout: Layout, error: Exception) -> None:
+    failed = nodes.failure(error, "trainer-lite", layout.root, layout.log)
+    assert failed.exit_code == 1
+    assert failed.message.startswith("trainer-lite ran out of memory (")
+    assert "--set local.lanes=1" in failed.message
+
+
+def test_output_directory_that_was_removed_during_the_run(layout: Layout) -> None:
+    shutil.rmtree(layout.root)
+    error = FileNotFoundError(errno.ENOENT, "No such file or directory", str(layout.pipeline))
+    failed = nodes.failure(error, "transform", layout.root, layout.log)
+    assert failed == events.Failed(
+        f"{layout.root}, or what is in it, was removed during the run: run again", 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "advised"),
+    [
+        ("SavedModel file does not exist at: {0}/trainer/model/6/saved_model.pb", True),
+        ("No files found based on the file pattern {0}/example-gen/1/*", True),
+        ("[Errno 2] No such file or directory: '{0}/a'", True),
+        ("{0}/a is no model", False),
+        ("No such file or directory: '/other/pipeline/a'", False),
+    ],
+)
+def test_artifact_that_was_removed(layout: Layout, text: str, advised: bool) -> None:
+    error = OSError(text.format(layout.pipeline))
+    failed = nodes.failure(error, "comparison", layout.root, layout.log)
+    advice = f"; if something of {layout.pipeline} was removed, remove all of it and run again; "
+    assert (advice in failed.message) == advised
+
+
+def test_other_errors_of_the_operating_system_are_no_full_disk(layout: Layout) -> None:
     failed = nodes.failure(
-        PermissionError(errno.EACCES, "Permission denied"), "data", LAYOUT.root, LAYOUT.log
+        PermissionError(errno.EACCES, "Permission denied"), "data", layout.root, layout.log
     )
     assert failed.exit_code == 1
 
@@ -108,6 +159,7 @@ def test_steps_of_our_own_end_with_their_note() -> None:
 
 
 def test_failure_is_told_although_the_log_is_on_a_full_disk(
+    layout: Layout,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sent: list[events.Event] = []
@@ -116,7 +168,7 @@ def test_failure_is_told_although_the_log_is_on_a_full_disk(
         try:
             raise ValueError("no such thing")
         except ValueError as error:
-            nodes.report_failure(error, nodes.Reporter(sent.append), LAYOUT.root, LAYOUT.log)
+            nodes.report_failure(error, nodes.Reporter(sent.append), layout.root, layout.log)
         monkeypatch.undo()
         with contextlib.suppress(OSError):
             full.close()
