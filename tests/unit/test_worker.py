@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from modules.lite import ContractError
+from modules.contract import ContractError
 from pipelines import settings
 from pipelines.errors import DataError, GateRefusedError, SettingsError
 from pipelines.local import events, nodes, worker
