@@ -2,7 +2,10 @@
 
 import dataclasses
 import functools
+import gc
+import logging
 import tempfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
 from modules import features, keras, lite, preprocessing, training
 from modules.contract import ContractError
 from pipelines.data.examples import Examples
+from pipelines.local import nodes
 from tests.unit import transforms
 
 IMAGE_XF, LABEL_XF = features.transformed(features.IMAGE), features.transformed(features.LABEL)
@@ -132,6 +136,31 @@ def test_same_seed_gives_the_same_weights_bit_by_bit(
 def test_convolutions_are_as_deterministic(trainer: Trainer) -> None:
     first, second = (training.train(trainer.args(name, steps=5, preset="cnn")) for name in "ab")
     assert same(first, second)
+
+
+def test_a_finished_trainer_keeps_no_examples(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow's cycles hold them until they are collected, which may be when the process ends."""
+    loaded = []
+
+    def load(*arguments: Any) -> training.Examples:
+        examples = real_load(*arguments)
+        loaded.append(weakref.ref(examples.images))
+        return examples
+
+    real_load = training.load
+    monkeypatch.setattr(training, "load", load)
+    logger = logging.Logger("runner")
+    logger.addHandler(nodes.ComponentHandler(nodes.Reporter(lambda event: None)))
+    gc.disable()
+    try:
+        keras.run_fn(trainer.args(steps=1))
+        assert [images() is None for images in loaded] != [True, True]
+        logger.info("Component %s is finished.", "trainer-keras")
+        assert [images() is None for images in loaded] == [True, True]
+    finally:
+        gc.enable()
 
 
 def test_checks_do_not_change_what_is_learnt(trainer: Trainer, reference: training.Trained) -> None:
