@@ -141,7 +141,7 @@ def test_convolutions_are_as_deterministic(trainer: Trainer) -> None:
 def test_a_finished_trainer_keeps_no_examples(
     trainer: Trainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TensorFlow's cycles hold them until they are collected, which may be when the process ends."""
+    """TensorFlow's cycles hold them until they are collected, which may be at the very end."""
     loaded = []
 
     def load(*arguments: Any) -> training.Examples:
