@@ -11,16 +11,13 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.trainer.rewriting import rewriter, rewriter_factory
 
 from modules import features, training
+from modules.contract import ContractError
 
 FILENAME = "tflite"
 """The file that TFMA looks for in a `tf_lite` model's directory."""
 
 _REPRESENTATIVE_EXAMPLES = 200
 _CALIBRATION_TOLERANCE = 0.1
-
-
-class ContractError(ValueError):
-    """A TFLite model that the Evaluator would read wrongly."""
 
 
 def run_fn(fn_args: FnArgs) -> None:

@@ -30,6 +30,7 @@ from pipelines.components.comparison import BranchComparison
 from pipelines.components.lite_validator import LiteValidator
 from pipelines.components.names import COMPARISON
 from pipelines.components.pusher import Pusher
+from pipelines.components.saved_model_evaluator import SavedModelEvaluator
 from pipelines.data.manifest import DATA_FILES
 from pipelines.settings import Branch, Settings
 
@@ -166,9 +167,10 @@ def _branch_nodes(
     model = trainer.outputs["model"]
 
     config = evaluation.eval_config(settings.evaluation.min_accuracy)
-    validator = None
+    evaluator_class, validator = SavedModelEvaluator, None
     if branch.kind == "lite":
         config = evaluation.lite_eval_config(config)
+        evaluator_class = Evaluator
         validator = LiteValidator(
             model=model,
             examples=examples,
@@ -176,13 +178,15 @@ def _branch_nodes(
             max_latency_us=branch.max_latency_us,
         ).with_id(f"validator-{branch.name}")
         _add_code(validator, *_OURS)
-    evaluator = Evaluator(
+    evaluator = evaluator_class(
         examples=examples, model=model, schema=schema, eval_config=config
     ).with_id(f"evaluator-{branch.name}")
-    _add_code(evaluator, "modules")  # it loads a metric of ours
     if validator:
+        _add_code(evaluator, "modules")  # it loads a metric of ours
         # It refuses a model whose inputs match no feature, which the Evaluator would fill with -1.
         evaluator.add_upstream_node(validator)
+    else:
+        _add_code(evaluator, *_OURS)
     pusher = Pusher(
         model=model,
         model_blessing=evaluator.outputs["blessing"],

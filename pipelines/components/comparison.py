@@ -66,7 +66,7 @@ class Executor(BaseExecutor):
                 predictions=model.logits(examples).argmax(axis=1),
                 model_bytes=model.bytes(),
                 latency=predictors.latency(model, examples),
-                verdict=_failures(validation) if validation else [],
+                verdict=_verdict(validation) if validation else None,
             )
         compared = comparison.Comparison(
             run=comparison.Run(
@@ -97,10 +97,10 @@ class Executor(BaseExecutor):
             )
 
 
-def _failures(validation: list[types.Artifact]) -> list[str]:
-    """Why a lite validator refused its model, a sentence each."""
+def _verdict(validation: list[types.Artifact]) -> Verdict:
+    """What a lite validator found."""
     file = Path(artifact_utils.get_single_uri(validation), verdict.FILENAME)
-    return Verdict.parse(file.read_bytes(), str(file)).failures
+    return Verdict.parse(file.read_bytes(), str(file))
 
 
 def _anomalies(artifacts: list[types.Artifact]) -> list["comparison.Anomaly"]:

@@ -1,4 +1,4 @@
-"""Lite validation: a TFLite model loads, takes the features, runs, and keeps its budgets.
+"""Lite validation: a TFLite model loads, takes the features, returns logits, keeps its budgets.
 
 TFX's InfraValidator starts a model server, which TFLite models do not have; this one answers the
 same question on the device format and gives the same `InfraBlessing` to the Pusher.
@@ -34,10 +34,12 @@ class Executor(BaseExecutor):
         """Writes the blessing and its verdict.
 
         Raises:
-          modules.lite.ContractError: An input of the model has no feature of its name. That is
-            an error, not a refusal: the Evaluator would judge the model on made-up values.
+          modules.contract.ContractError: An input of the model has no feature of its name, or it
+            returns probabilities. That is an error, not a refusal: the Evaluator would judge the
+            model on made-up values, or as another model.
         """
-        from modules import features, lite
+        from modules import contract, features, lite
+        from pipelines import delegation
         from pipelines.report import predictors
 
         model_dir = path_utils.serving_model_path(
@@ -46,9 +48,12 @@ class Executor(BaseExecutor):
         examples = predictors.read_examples(
             artifact_utils.get_split_uri(input_dict["examples"], "eval"), limit=256
         )
-        lite.check_inputs(os.path.join(model_dir, lite.FILENAME), {features.IMAGE})
+        file = os.path.join(model_dir, lite.FILENAME)
+        lite.check_inputs(file, {features.IMAGE})
         model = predictors.LiteModel(model_dir)
-        model.logits(examples)
+        contract.check_logits(model.logits(examples))
+        operators = delegation.inspect(file)
+        warning = operators.warning()
         latency = predictors.latency(model, examples)
         size = model.bytes()
         failures = []
@@ -62,7 +67,14 @@ class Executor(BaseExecutor):
                 f"{max_latency:g}"
             )
         blessing = artifact_utils.get_single_instance(output_dict["blessing"])
-        verdict = Verdict(model_bytes=size, latency_us=latency.p50, failures=failures)
+        verdict = Verdict(
+            model_bytes=size,
+            latency_us=latency.p50,
+            operators=len(operators.operators),
+            delegated=operators.delegated,
+            failures=failures,
+            warnings=[warning] if warning else [],
+        )
         files.write_text(Path(blessing.uri, FILENAME), verdict.to_json())
         blessing.set_int_custom_property(_BLESSED, int(not failures))
 

@@ -61,6 +61,9 @@ class ComponentHandler(logging.Handler):
         elif record.msg == "A cached execution %d is used.":
             self._cached = True
         elif record.msg == "Component %s is finished.":
+            if not self._cached:
+                # TensorFlow's graphs refer to themselves, and a trainer's hold its training split.
+                gc.collect()
             note = "cached" if self._cached else ""
             self._reporter.send(events.Finished(str(record.args[0]), note))  # type: ignore[index]
 

@@ -37,7 +37,7 @@ class Pushed:
 class ReportDocument(Document):
     """The content of `report.json`."""
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     run: dict[str, Any]
     dataset: dict[str, Any]

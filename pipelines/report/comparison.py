@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from pipelines.documents import Document
 
+IMAGES = 60
+"""For how many disagreements of a branch the page shows the image."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -83,8 +86,11 @@ class Branch(_Part):
     confusion: list[list[int]]
     model_bytes: int
     latency_us: Latency
+    operators: int | None
+    delegated: int | None
     evaluation_uri: str
     refusals: list[str]
+    warnings: list[str]
 
 
 class Disagreement(_Part):
@@ -95,14 +101,14 @@ class Disagreement(_Part):
       label: The right class.
       keras: What the baseline predicts.
       other: What the branch predicts.
-      image: PNG, Base64.
+      image: PNG, Base64; None after the first `IMAGES`.
     """
 
     index: int
     label: int
     keras: int
     other: int
-    image: str
+    image: str | None
 
 
 class Paired(_Part):
@@ -128,7 +134,7 @@ class Comparison(Document):
       comparison: Each branch but the baseline, against it.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     run: Run
     dataset: Dataset

@@ -13,8 +13,9 @@ from PIL import Image
 
 from modules import features
 from pipelines import evaluation
+from pipelines.components.verdict import Verdict
 from pipelines.report import predictors, statistics
-from pipelines.report.comparison import Branch, Comparison, Disagreement, Latency, Paired
+from pipelines.report.comparison import IMAGES, Branch, Comparison, Disagreement, Latency, Paired
 from pipelines.report.numbers import format_number
 from pipelines.report.predictors import RawExamples
 
@@ -29,7 +30,7 @@ class Measured:
       predictions: Predicted classes, `[n]`.
       model_bytes: Size of the exported model.
       latency: Of one call.
-      verdict: Why the lite validator refused it, a sentence each.
+      verdict: What the lite validator found; None of a branch without one.
     """
 
     kind: str
@@ -37,7 +38,7 @@ class Measured:
     predictions: NDArray[np.int64]
     model_bytes: int
     latency: predictors.Latency
-    verdict: list[str]
+    verdict: Verdict | None
 
 
 def branches(measured: Mapping[str, Measured], baseline: str) -> dict[str, Branch]:
@@ -88,7 +89,7 @@ def kfp_confusion(confusion: list[list[int]]) -> dict[str, Any]:
 
 
 def _branch(branch: Measured, baseline: Measured) -> Branch:
-    metrics = branch.evaluation.metrics
+    metrics, verdict = branch.evaluation.metrics, branch.verdict
     return Branch(
         kind=branch.kind,
         accuracy=metrics[evaluation.ACCURACY],
@@ -99,8 +100,15 @@ def _branch(branch: Measured, baseline: Measured) -> Branch:
         confusion=branch.evaluation.confusion,
         model_bytes=branch.model_bytes,
         latency_us=Latency(**dataclasses.asdict(branch.latency)),
+        operators=verdict.operators if verdict else None,
+        delegated=verdict.delegated if verdict else None,
         evaluation_uri=branch.evaluation.uri,
-        refusals=[*_divergence(branch, baseline), *branch.evaluation.failures, *branch.verdict],
+        refusals=[
+            *_divergence(branch, baseline),
+            *branch.evaluation.failures,
+            *(verdict.failures if verdict else []),
+        ],
+        warnings=verdict.warnings if verdict else [],
     )
 
 
@@ -127,9 +135,9 @@ def _disagreements(
             label=int(examples.labels[i]),
             keras=int(base[i]),
             other=int(other[i]),
-            image=_png(examples.images[i]),
+            image=_png(examples.images[i]) if place < IMAGES else None,
         )
-        for i in np.flatnonzero(base != other)
+        for place, i in enumerate(np.flatnonzero(base != other))
     ]
 
 

@@ -6,10 +6,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipelines.report import table
+from pipelines.report.comparison import IMAGES
 from pipelines.report.numbers import format_number
 from pipelines.settings import BASELINE
-
-_MAX_IMAGES = 60
 
 
 def render(report: dict[str, Any], with_places: bool = True) -> str:
@@ -29,7 +28,7 @@ def render(report: dict[str, Any], with_places: bool = True) -> str:
     )
     environment.filters.update(date=_date, delta=table.delta, number=format_number, size=table.size)
     return environment.get_template("report.html.j2").render(
-        report=report, baseline=BASELINE, max_images=_MAX_IMAGES, with_places=with_places
+        report=report, baseline=BASELINE, max_images=IMAGES, with_places=with_places
     )
 
 

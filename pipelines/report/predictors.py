@@ -1,5 +1,6 @@
 """Exported models as a person's app would call them: predictions and latency."""
 
+import contextlib
 import dataclasses
 import glob
 import os
@@ -45,7 +46,7 @@ class Latency:
       p50: Median.
       p95: 95th percentile.
       batch: Examples per call.
-      threads: Threads that the call may use.
+      threads: Threads that an operator of the call may use.
     """
 
     p50: float
@@ -76,13 +77,7 @@ class KerasModel:
         self._dir = model_dir
         self._loaded = tf.saved_model.load(model_dir)
         self._signature = self._loaded.signatures["serving_default"]
-        # 0 lets TensorFlow decide, which is a thread per core.
-        self.threads = (
-            tf.config.threading.get_intra_op_parallelism_threads()
-            or int(os.environ.get("TF_NUM_INTRAOP_THREADS", "0"))
-            or os.cpu_count()
-            or 1
-        )
+        self.threads = _tensorflow_threads()
 
     def logits(self, examples: RawExamples) -> NDArray[np.float32]:
         """Logits `[n, 10]`."""
@@ -192,6 +187,18 @@ def latency(model: Model, examples: RawExamples) -> Latency:
         times.append((time.perf_counter_ns() - start) / 1000)
     p50, p95 = np.percentile(times[_WARM_UP:], [50, 95])
     return Latency(p50=float(p50), p95=float(p95), batch=1, threads=model.threads)
+
+
+def _tensorflow_threads() -> int:
+    """Threads that one operator of TensorFlow may use.
+
+    The configuration comes first, then the variable, then the cores that this process may run on
+    (`LocalDevice::EigenThreadPoolInfo`, `NumSchedulableCPUs`).
+    """
+    configured = tf.config.threading.get_intra_op_parallelism_threads()
+    with contextlib.suppress(ValueError):  # TensorFlow takes it for unset
+        configured = configured or int(os.environ.get("TF_NUM_INTRAOP_THREADS", ""))
+    return configured or len(os.sched_getaffinity(0))
 
 
 def _directory_bytes(directory: str) -> int:

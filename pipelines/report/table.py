@@ -32,7 +32,12 @@ def render(report: dict[str, Any]) -> RenderableType:
         f"judged on {dataset['eval_examples']:,} examples",
         style="dim",
     )
-    return Group(table, caption)
+    warnings = [
+        Text(f"{name}: {warning}", style="yellow")
+        for name, branch in report["branches"].items()
+        for warning in branch["warnings"]
+    ]
+    return Group(table, caption, *warnings)
 
 
 def delta(compared: dict[str, Any]) -> str:

@@ -36,6 +36,7 @@ def quality(report):
                 for key in (
                     *("kind", "accuracy", "loss", "calibration_error", "per_class_accuracy"),
                     *("examples", "confusion", "blessed", "refusals"),
+                    *("operators", "delegated", "warnings"),
                 )
             }
             | {"model kB": round(branch["model_bytes"] / 1000)}

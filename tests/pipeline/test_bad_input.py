@@ -172,6 +172,39 @@ def test_database_that_is_damaged(diverged):
     assert steps(again.stdout) == {}
 
 
+@pytest.mark.parametrize("kind", ["keras", "lite"])
+def test_model_that_returns_probabilities(tmp_path, kind):
+    (tmp_path / "softmax.py").write_text(
+        textwrap.dedent(
+            f"""
+            from tf_keras import Sequential, layers
+            from modules import {kind}, model
+
+
+            def run_fn(fn_args):
+                preset = model.PRESETS["mlp"]
+                model.PRESETS["mlp"] = lambda: Sequential([preset(), layers.Softmax()])
+                {kind}.run_fn(fn_args)
+            """
+        )
+    )
+    branch = f"{{name: {kind}, run_fn: softmax.run_fn}}"
+    made = run(
+        tmp_path / "out",
+        *("--data", "digits", "--set", "training.steps=20"),
+        *("--set", f"branches=[{branch}]" if kind == "keras" else f"branches=[keras, {branch}]"),
+        cwd=tmp_path,
+    )
+    assert made.completed.returncode == 2
+    assert made.completed.stderr == (
+        "tfx-mobile: the model returns probabilities, and the Evaluator wants logits: remove the "
+        "softmax at the end of the model\n"
+    )
+    assert not made.layout.report_json.exists()
+    assert not (made.layout.serving / kind).exists()
+    assert not list((made.layout.pipeline / f"evaluator-{kind}").glob("evaluation/*/*"))
+
+
 def test_own_modules(tmp_path):
     """A module without `run_fn`, then one whose TFLite input matches no feature, then none such."""
     (tmp_path / "without.py").write_text("steps = 1\n")

@@ -78,7 +78,10 @@ def test_report_has_every_key(digits_run):
         assert 0 < branch["latency_us"]["p50"] <= branch["latency_us"]["p95"]
         assert branch["latency_us"]["batch"] == 1
         assert branch["blessed"] is True
+        assert branch["warnings"] == []
         assert 0 <= branch["calibration_error"] < 0.2
+    operators = [(b["operators"], b["delegated"]) for b in report["branches"].values()]
+    assert operators == [(None, None), (3, 3)]
     compared = report["comparison"]["lite"]
     low, high = compared["ci95"]
     assert low <= compared["accuracy_delta"] <= high

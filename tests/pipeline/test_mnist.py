@@ -32,8 +32,19 @@ def test_mlp_in_every_export(mnist, tmp_path):
 
 
 def test_cnn(mnist, tmp_path):
-    made = run(tmp_path / "cnn", "--data", str(mnist), *TEN_EPOCHS, "--set", "training.preset=cnn")
+    how = [
+        *TEN_EPOCHS,
+        "--set",
+        "training.preset=cnn",
+        "--set",
+        "branches=[keras, lite, lite-int8]",
+    ]
+    made = run(tmp_path / "cnn", "--data", str(mnist), *how)
     assert made.completed.returncode == 0, made.completed.stderr
-    for branch in made.report["branches"].values():
+    branches = made.report["branches"]
+    for branch in branches.values():
         assert branch["accuracy"] >= 0.9625
-    assert made.report["branches"]["lite"]["model_bytes"] < 90_000
+        assert branch["operators"] == branch["delegated"]
+        assert branch["warnings"] == []
+    assert branches["lite"]["model_bytes"] < 90_000
+    assert branches["lite-int8"]["latency_us"]["p50"] < branches["lite"]["latency_us"]["p50"]

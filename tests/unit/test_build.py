@@ -161,7 +161,7 @@ def test_pushed_model_that_was_removed(finished: Layout) -> None:
 def test_json_has_the_documented_keys_and_no_images(finished: Layout) -> None:
     built = build.build(finished)
     stored = build.read(finished)
-    assert {"format": 2, **stored} == json.loads(finished.report_json.read_text())
+    assert {"format": 3, **stored} == json.loads(finished.report_json.read_text())
     for name, values in stored["branches"].items():
         assert values == built["branches"][name]
         assert set(values) >= {
@@ -171,6 +171,9 @@ def test_json_has_the_documented_keys_and_no_images(finished: Layout) -> None:
             "per_class_accuracy",
             "model_bytes",
             "latency_us",
+            "operators",
+            "delegated",
+            "warnings",
             "blessed",
             "evaluation_uri",
             "pushed_uri",

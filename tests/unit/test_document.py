@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from pipelines import evaluation
+from pipelines.components.verdict import Verdict
 from pipelines.report import document, statistics
-from pipelines.report.comparison import Comparison
+from pipelines.report.comparison import IMAGES, Comparison
 from pipelines.report.predictors import Latency, RawExamples
 from tests.unit.report_data import comparison, report
 
@@ -29,7 +30,7 @@ def examples() -> RawExamples:
 
 
 def measured(
-    kind: str, predictions: np.ndarray, verdict: list[str] | None = None, **changes: object
+    kind: str, predictions: np.ndarray, verdict: Verdict | None = None, **changes: object
 ) -> document.Measured:
     evaluated = evaluation.Evaluated(
         uri=f"/evaluations/{kind}",
@@ -45,7 +46,7 @@ def measured(
     )
     latency = Latency(p50=10.0, p95=20.0, batch=1, threads=2)
     return document.Measured(
-        kind, dataclasses.replace(evaluated, **changes), predictions, 1000, latency, verdict or []
+        kind, dataclasses.replace(evaluated, **changes), predictions, 1000, latency, verdict
     )
 
 
@@ -66,15 +67,27 @@ def test_every_branch() -> None:
         "model_bytes": 1000,
         "latency_us": {"p50": 10.0, "p95": 20.0, "batch": 1, "threads": 2},
         "evaluation_uri": "/evaluations/lite",
+        "operators": None,
+        "delegated": None,
         "refusals": refused,
+        "warnings": [],
     }
     assert made["keras"].refusals == []
 
 
-def test_a_verdict_of_the_lite_validator_is_a_refusal() -> None:
-    lite = measured("lite", LITE, failures=["too bad"], verdict=["too large"])
-    made = document.branches({"keras": measured("keras", KERAS), "lite": lite}, "keras")
-    assert made["lite"].refusals == ["too bad", "too large"]
+def test_the_lite_validators_verdict_is_part_of_the_branch() -> None:
+    verdict = Verdict(
+        model_bytes=1000,
+        latency_us=10.0,
+        operators=7,
+        delegated=4,
+        failures=["too large"],
+        warnings=["slow"],
+    )
+    lite = measured("lite", LITE, failures=["too bad"], verdict=verdict)
+    made = document.branches({"keras": measured("keras", KERAS), "lite": lite}, "keras")["lite"]
+    assert made.refusals == ["too bad", "too large"]
+    assert (made.operators, made.delegated, made.warnings) == (7, 4, ["slow"])
 
 
 def with_loss(kind: str, loss: float) -> document.Measured:
@@ -174,6 +187,19 @@ def test_images_are_those_of_the_examples(examples: RawExamples) -> None:
     assert black.shape == ramp.shape == (28, 28)
     assert black.max() == 0
     assert (ramp.ravel() == np.round(np.linspace(0, 255, 784))).mean() > 0.99
+
+
+def test_only_the_images_that_the_page_shows_are_made() -> None:
+    count = IMAGES + 5
+    many = RawExamples(
+        np.array([b"raw"] * count, dtype=object),
+        np.zeros((count, 784), np.float32),
+        np.zeros(count, np.int64),
+    )
+    keras, lite = (measured(kind, np.full(count, i)) for i, kind in enumerate(("keras", "lite")))
+    differing = document.paired(many, {"keras": keras, "lite": lite}, "keras")["lite"].disagreements
+    assert [d.index for d in differing] == list(range(count))
+    assert [d.image is not None for d in differing] == [True] * IMAGES + [False] * 5
 
 
 def test_document_survives_its_file(examples: RawExamples) -> None:

@@ -11,21 +11,25 @@ from pipelines.local import events, lanes
 
 
 @pytest.mark.parametrize(
-    ("wanted", "branches", "cores", "gigabytes", "expected"),
+    ("wanted", "branches", "examples", "cores", "gigabytes", "expected"),
     [
-        (0, 2, 8, 64, 2),  # no more lanes than branches
-        (0, 5, 2, 64, 2),  # nor than cores
-        (0, 5, 8, 4, 2),  # nor than memory allows
-        (0, 5, 8, 0.5, 1),  # one in any case
-        (3, 5, 2, 4, 3),  # what is asked for
-        (1, 5, 8, 64, 1),
+        (0, 2, 1_000, 8, 64, 2),  # no more lanes than branches
+        (0, 5, 1_000, 2, 64, 2),  # nor than cores
+        (0, 5, 1_000, 8, 4, 3),  # nor than memory allows
+        (0, 5, 100_000, 8, 4, 1),  # which is fewer on more examples
+        (0, 5, 100_000, 8, 8, 3),
+        (0, 5, 1_000_000, 8, 64, 5),
+        (0, 5, 1_000, 8, 0.5, 1),  # one in any case
+        (3, 5, 100_000, 2, 4, 3),  # what is asked for
+        (1, 5, 1_000, 8, 64, 1),
     ],
 )
-def test_count(monkeypatch, wanted, branches, cores, gigabytes, expected):
-    memory = psutil.virtual_memory()._replace(available=int(gigabytes * 1e9))
+def test_count(monkeypatch, wanted, branches, examples, cores, gigabytes, expected):
+    own = psutil.Process().memory_info().rss
+    memory = psutil.virtual_memory()._replace(available=int(gigabytes * 1e9) - own)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert lanes.count(wanted, branches) == expected
+    assert lanes.count(wanted, branches, examples) == expected
 
 
 def test_lanes_share_the_cores(monkeypatch):
@@ -33,6 +37,8 @@ def test_lanes_share_the_cores(monkeypatch):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    lanes.share_cores(1)
+    assert "TF_NUM_INTRAOP_THREADS" not in os.environ
     lanes.share_cores(3)
     assert os.environ["TF_NUM_INTRAOP_THREADS"] == "2"
     assert os.environ["TF_NUM_INTEROP_THREADS"] == "2"

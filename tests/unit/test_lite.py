@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from modules import features, lite, training
+from modules.contract import ContractError
 
 
 def tiny_model(file: Path, *names: str) -> str:
@@ -42,13 +43,13 @@ def test_several_inputs(tmp_path: Path) -> None:
     model = tiny_model(tmp_path / "tflite", "left", "right")
     assert sorted(lite.input_names(model)) == ["left", "right"]
     lite.check_inputs(model, ["left", "right"])
-    with pytest.raises(lite.ContractError, match="input 'right' matches no feature"):
+    with pytest.raises(ContractError, match="input 'right' matches no feature"):
         lite.check_inputs(model, ["left"])
 
 
 @pytest.mark.parametrize("name", ["pixels", "image_floats_xf", "image"])
 def test_input_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(lite.ContractError) as caught:
+    with pytest.raises(ContractError) as caught:
         lite.check_inputs(tiny_model(tmp_path / "tflite", name), {"image_floats", "age"})
     message = str(caught.value)
     assert repr(name) in message

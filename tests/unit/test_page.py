@@ -114,13 +114,24 @@ def test_page_has_each_branch_with_its_outcome() -> None:
     assert "pushed to /out/serving/lite/" not in text
 
 
+def test_warnings_and_operators_are_shown() -> None:
+    shown = report(operators=7, delegated=4, warnings=["TFLite's slower kernels run CUMSUM"])
+    text = Page(page.render(shown)).text
+    assert text.count("operators on XNNPACK") == 1
+    assert "operators on XNNPACK\n4 of 7" in text
+    assert "TFLite's slower kernels run CUMSUM" in text
+    assert "lite\nblessed" in text
+    assert shown_table(shown).splitlines()[-1] == "lite: TFLite's slower kernels run CUMSUM"
+
+
 def test_text_from_elsewhere_is_escaped() -> None:
-    shown = report(blessed=False, refusals=[UNTRUSTED], evaluation_uri=UNTRUSTED)
+    untrusted = [UNTRUSTED]
+    shown = report(blessed=False, refusals=untrusted, warnings=untrusted, evaluation_uri=UNTRUSTED)
     shown["dataset"]["source"] = UNTRUSTED
     html = page.render(shown)
     assert "<script" not in html
     assert "&lt;script&gt;alert" in html
-    assert Page(html).text.count(UNTRUSTED) >= 3
+    assert Page(html).text.count(UNTRUSTED) >= 4
 
 
 def test_digit_without_examples_is_none() -> None:

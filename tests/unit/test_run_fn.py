@@ -2,25 +2,26 @@
 
 import dataclasses
 import functools
+import gc
+import logging
 import tempfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
-import tensorflow_transform.beam as tft_beam
 from numpy.typing import NDArray
-from tensorflow_transform.tf_metadata import dataset_metadata
 from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
 
 from modules import features, keras, lite, preprocessing, training
-from pipelines import settings
-from pipelines.beam import pipeline_args
+from modules.contract import ContractError
 from pipelines.data.examples import Examples
+from pipelines.local import nodes
+from tests.unit import transforms
 
 IMAGE_XF, LABEL_XF = features.transformed(features.IMAGE), features.transformed(features.LABEL)
 
@@ -29,25 +30,7 @@ IMAGE_XF, LABEL_XF = features.transformed(features.IMAGE), features.transformed(
 def transform_dir(tmp_path_factory: pytest.TempPathFactory, few: Examples) -> str:
     """What the Transform component leaves for the Trainer."""
     directory = tmp_path_factory.mktemp("transform")
-    metadata = dataset_metadata.DatasetMetadata.from_feature_spec(
-        {
-            features.IMAGE: tf.io.FixedLenFeature([features.PIXELS], tf.float32),
-            features.LABEL: tf.io.FixedLenFeature([1], tf.int64),
-        }
-    )
-    rows = [
-        {features.IMAGE: image, features.LABEL: np.array([label])}
-        for image, label in zip(few.images, few.labels, strict=True)
-    ]
-    with (
-        tft_beam.Context(temp_dir=str(directory / "temporary")),
-        beam.Pipeline(argv=pipeline_args(settings.Beam(workers=1), len(few))) as pipeline,
-    ):
-        _ = metadata | tft_beam.WriteMetadata(str(directory / "graph" / "metadata"), pipeline)
-        data = pipeline | beam.Create(rows)
-        function = (data, metadata) | tft_beam.AnalyzeDataset(preprocessing.preprocessing_fn)
-        _ = function | tft_beam.WriteTransformFn(str(directory / "graph"))
-    return str(directory / "graph")
+    return transforms.write(directory, few, preprocessing.preprocessing_fn)
 
 
 @dataclasses.dataclass
@@ -153,6 +136,31 @@ def test_same_seed_gives_the_same_weights_bit_by_bit(
 def test_convolutions_are_as_deterministic(trainer: Trainer) -> None:
     first, second = (training.train(trainer.args(name, steps=5, preset="cnn")) for name in "ab")
     assert same(first, second)
+
+
+def test_a_finished_trainer_keeps_no_examples(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow's cycles hold them until they are collected, which may be at the very end."""
+    loaded = []
+
+    def load(*arguments: Any) -> training.Examples:
+        examples = real_load(*arguments)
+        loaded.append(weakref.ref(examples.images))
+        return examples
+
+    real_load = training.load
+    monkeypatch.setattr(training, "load", load)
+    logger = logging.Logger("runner")
+    logger.addHandler(nodes.ComponentHandler(nodes.Reporter(lambda event: None)))
+    gc.disable()
+    try:
+        keras.run_fn(trainer.args(steps=1))
+        assert [images() is None for images in loaded] != [True, True]
+        logger.info("Component %s is finished.", "trainer-keras")
+        assert [images() is None for images in loaded] == [True, True]
+    finally:
+        gc.enable()
 
 
 def test_checks_do_not_change_what_is_learnt(trainer: Trainer, reference: training.Trained) -> None:
@@ -321,7 +329,7 @@ def test_model_with_an_input_that_is_no_feature_is_an_error(
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     monkeypatch.setattr(lite, "save", save)
-    with pytest.raises(lite.ContractError, match=r"input 'pixels' matches no .*\(image_floats\)"):
+    with pytest.raises(ContractError, match=r"input 'pixels' matches no .*\(image_floats\)"):
         lite.run_fn(trainer.args(steps=1))
     assert saved[0].startswith(str(scratch))
     # AutoGraph keeps files of its own there until the process ends, and Python their bytecode.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from modules.lite import ContractError
+from modules.contract import ContractError
 from pipelines.errors import DataError, GateRefusedError, SettingsError
 from pipelines.local import events, nodes
 from pipelines.local.layout import Layout
