@@ -4,12 +4,11 @@ TFX's cache passes over an artifact whose URI is gone (`artifact_utils.verify_ar
 no further. So an artifact that cannot be used is removed, and its component runs again.
 """
 
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from pipelines import files
+from pipelines import files, walk
 from pipelines.components import verdict
 from pipelines.components.verdict import Verdict
 from pipelines.documents import Document
@@ -17,7 +16,6 @@ from pipelines.errors import DocumentError
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore
-
 
 _CONTENTS = ".contents.json"
 
@@ -79,11 +77,7 @@ def discard_damaged(pipeline_root: Path) -> list[str]:
 
 def _list(artifact: Path) -> dict[str, int]:
     """Size in bytes of each file of an artifact, by its path inside."""
-    return {
-        str(path.relative_to(artifact)): path.stat().st_size
-        for parent, _, names in os.walk(artifact)
-        for path in (Path(parent, name) for name in names)
-    }
+    return {entry.name: entry.status.st_size for entry in walk.files(artifact)}
 
 
 def discard_removed_pushes(store: "MetadataStore") -> list[str]:
