@@ -76,8 +76,11 @@ def discard_damaged(pipeline_root: Path) -> list[str]:
 
 
 def _list(artifact: Path) -> dict[str, int]:
-    """Size in bytes of each file of an artifact, by its path inside."""
-    return {entry.name: entry.status.st_size for entry in walk.files(artifact)}
+    """Size in bytes of each file of an artifact, by its path inside; none if it is unreadable."""
+    try:
+        return {entry.name: entry.status.st_size for entry in walk.files(artifact)}
+    except OSError:
+        return {}
 
 
 def discard_removed_pushes(store: "MetadataStore") -> list[str]:

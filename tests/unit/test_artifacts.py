@@ -85,7 +85,10 @@ def test_a_verdict_that_cannot_be_read_is_removed(root: Path) -> None:
     good, bad = (root / f"validator-lite/blessing/{i}/verdict.json" for i in (8, 9))
     for file in (good, bad):
         file.parent.mkdir(parents=True)
-    good.write_text(Verdict(model_bytes=1, latency_us=1.0, failures=[]).to_json())
+    verdict = Verdict(
+        model_bytes=1, latency_us=1.0, operators=1, delegated=1, failures=[], warnings=[]
+    )
+    good.write_text(verdict.to_json())
     bad.write_text("{}")
     (sentence,) = artifacts.discard_damaged(root)
     assert sentence.startswith(f"{bad} has the format None")
