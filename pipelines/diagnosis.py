@@ -100,22 +100,13 @@ def _warnings_of_packages(stack_name: str) -> Iterator[str]:
 
 
 def _warnings_of_variables(variables: Mapping[str, str]) -> Iterator[str]:
-    """Variables of the user's shell that change how Python, Keras or gRPC behave."""
+    """Variables of the user's shell that change how Python or Keras behave."""
     for name in ("PYTHONHOME", *environment.FOR_OTHER_PROGRAMS):
         if variables.get(name):
             yield f"{name} is {variables[name]}, which breaks libraries: unset it"
     for name, ours in (("KERAS_BACKEND", "tensorflow"), ("TF_USE_LEGACY_KERAS", "1")):
         if variables.get(name, ours) != ours:
             yield f"{name} is {variables[name]}, and tfx-mobile uses {ours}"
-    lowered = {name.lower(): value for name, value in variables.items()}
-    # A proxy's address may hold a password.
-    proxies = [n for n in ("http_proxy", "https_proxy", "all_proxy") if lowered.get(n)]
-    direct = lowered.get("no_proxy", "")
-    if proxies and direct != "*" and "localhost" not in direct:
-        yield (
-            f"{' and '.join(proxies)} also {'hold' if len(proxies) > 1 else 'holds'} for servers "
-            "on this machine, such as MinIO behind kubectl port-forward: add localhost to no_proxy"
-        )
 
 
 def _listed(words: list[str]) -> str:

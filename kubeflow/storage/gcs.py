@@ -19,7 +19,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from kubeflow.storage import answers, checksums
 from kubeflow.storage.objects import Object, OnBytes
-from kubeflow.storage.options import Options
+from kubeflow.storage.options import Options, on_this_machine
 from kubeflow.storage.uris import Location
 from pipelines.errors import StorageError, StorageMissingError, StorageRefusedError
 
@@ -244,6 +244,8 @@ def _client(options: Options, address: str) -> Any:
     )
     if options.gcs_endpoint:  # a CA of S3's, as AWS_CA_BUNDLE has it, says nothing of Google
         client._http.verify = options.verify
+    if on_this_machine(options.gcs_endpoint):
+        client._http.trust_env = False  # requests would take the proxy of the shell
     patience = answers.TIMEOUTS * options.timeout_seconds
     client._http.hooks["response"].append(functools.partial(_check, address, patience))
     return client

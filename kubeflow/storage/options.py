@@ -1,10 +1,13 @@
 """How to reach a store. Never credentials: those are for the libraries' own chains to find."""
 
+import contextlib
 import dataclasses
+import ipaddress
 import math
 import os
 from collections.abc import Mapping
 from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
 
 from pipelines.errors import SettingsError
 
@@ -90,3 +93,11 @@ class Options:
     def verify(self) -> bool | str:
         """What requests and botocore call `verify`: a CA's file, or whether to verify."""
         return (self.ca_file or True) if self.verify_tls else False
+
+
+def on_this_machine(endpoint: str) -> bool:
+    """Whether an address is of this machine, to which no proxy leads."""
+    host = urlsplit(endpoint).hostname or ""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

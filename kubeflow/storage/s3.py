@@ -23,7 +23,7 @@ from botocore.config import Config
 
 from kubeflow.storage import answers, checksums
 from kubeflow.storage.objects import Object, OnBytes
-from kubeflow.storage.options import Options
+from kubeflow.storage.options import Options, on_this_machine
 from kubeflow.storage.uris import Location
 from pipelines.errors import StorageError, StorageMissingError, StorageRefusedError
 
@@ -341,6 +341,7 @@ def _client(options: Options, cancelled: threading.Event) -> "S3Client":
         max_pool_connections=_THREADS + 4,
         request_checksum_calculation=checksum,
         response_checksum_validation=checksum,
+        proxies={} if custom and on_this_machine(options.endpoint) else None,
     )
     region = options.region or session.get_config_variable("region")
     client = session.create_client(

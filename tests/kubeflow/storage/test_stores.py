@@ -67,6 +67,19 @@ def test_there_and_back(place: Place, tmp_path: Path) -> None:
     assert fetched == sizes
 
 
+@stores(*REMOTE)
+def test_a_server_on_this_machine_is_reached_without_the_shells_proxy(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name)
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port, where nobody listens
+    options = dataclasses.replace(place.options, retry_seconds=0)
+    storage.write_bytes(f"{place.uri}/x", b"content", options)
+    assert storage.read_bytes(f"{place.uri}/x", options) == b"content"
+
+
 @stores(*ALL)
 def test_linked_folders_are_sent(place: Place, tmp_path: Path) -> None:
     source = filled(tmp_path / "source")
