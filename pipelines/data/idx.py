@@ -45,6 +45,8 @@ _NO_PREFIX = re.compile(r"[-._]?(images?|labels?|idx\d?|u?byte|gz)")
 _UNSIGNED_BYTE = 8
 _SECONDS = 4.0
 _CHUNK = 1 << 16
+_MOST_BYTES = 64 << 20
+"""Of one download; the largest file of MNIST has 10 MB."""
 
 
 def pair(files: Iterable[Path]) -> tuple[dict[str, tuple[Path, Path]], list[Path]]:
@@ -191,11 +193,14 @@ def _content(file: Path) -> bytes:
 
 
 def _fetch(url: str, deadline: float) -> bytes:
-    chunks = []
+    chunks, size = [], 0
     with urllib.request.urlopen(url, timeout=_SECONDS) as response:
         # read1 returns what is there: a server that drips is given up at the deadline too.
         while chunk := response.read1(_CHUNK):
             chunks.append(chunk)
+            size += len(chunk)
+            if size > _MOST_BYTES:
+                raise OSError("the answer does not end")
             if time.monotonic() > deadline:
                 raise TimeoutError("too slow")
     return gzip.decompress(b"".join(chunks))

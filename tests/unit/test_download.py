@@ -126,6 +126,11 @@ def test_damaged_file(serve: Serve, damage: Callable[[bytes], bytes]) -> None:
     refusal(serve({**GOOD, path: damage(GOOD[path])}))
 
 
+def test_answer_that_does_not_end(serve: Serve) -> None:
+    large = dict.fromkeys(GOOD, bytes(idx._MOST_BYTES + 1))
+    assert "the answer does not end" in refusal(serve(large))
+
+
 def test_next_mirror_where_one_refuses_the_connection(serve: Serve, closed: str) -> None:
     assert len(idx.download((closed, serve(GOOD)), CHECKSUMS)["train"]) == 6
 
