@@ -112,7 +112,7 @@ def failure(error: Exception, step: str, root: Path, log: Path) -> events.Failed
     described = messages.describe(error)
     if type(error).__module__.startswith("modules."):
         sentence = described.removeprefix(f"{type(error).__name__}: ")
-        return events.Failed(sentence, UsageError.exit_code)
+        return events.Failed(f"{step}: {sentence}", UsageError.exit_code)
     if not log.exists():
         gone = OutputError(f"{root}, or what is in it, was removed during the run: run again")
         return events.Failed(str(gone), gone.exit_code)

@@ -196,9 +196,10 @@ def test_model_that_returns_probabilities(tmp_path, kind):
         cwd=tmp_path,
     )
     assert made.completed.returncode == 2
+    step = "evaluator-keras" if kind == "keras" else "validator-lite"
     assert made.completed.stderr == (
-        "tfx-mobile: the model returns probabilities, and the Evaluator wants logits: remove the "
-        "softmax at the end of the model\n"
+        f"tfx-mobile: {step}: the model returns probabilities, and the Evaluator wants logits: "
+        "remove the softmax at the end of the model\n"
     )
     assert not made.layout.report_json.exists()
     assert not (made.layout.serving / kind).exists()

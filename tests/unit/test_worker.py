@@ -36,7 +36,7 @@ def test_broken_contract_is_wrong_input(layout: Layout) -> None:
     failed = nodes.failure(
         ContractError("input 'x' matches no feature"), "trainer-lite", layout.root, layout.log
     )
-    assert failed == events.Failed("input 'x' matches no feature", 2)
+    assert failed == events.Failed("trainer-lite: input 'x' matches no feature", 2)
 
 
 def test_anything_else_names_step_error_and_log(layout: Layout) -> None:
