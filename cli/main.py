@@ -34,6 +34,7 @@ def _take_debug(command: click.Command) -> None:
     option = click.Option(
         ["--debug"],
         is_flag=True,
+        help="Show the trace of an error.",
         is_eager=True,
         hidden=True,
         expose_value=False,
