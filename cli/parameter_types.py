@@ -22,7 +22,7 @@ class UserPath(click.Path):
         """The path.
 
         Raises:
-          SettingsError: There is no such home directory, or the path is not UTF-8.
+          SettingsError: It is empty, not UTF-8, or there is no such home directory.
         """
         path = super().convert(_expand(str(value), param), param, ctx)
         return Path(_expand(str(path), param)) if self.resolve_path else path
@@ -37,7 +37,7 @@ class Place(click.ParamType[str]):
         """The place.
 
         Raises:
-          SettingsError: There is no such home directory, or the path is not UTF-8.
+          SettingsError: It is empty, not UTF-8, or there is no such home directory.
         """
         return _expand(str(value), param)
 
@@ -57,8 +57,10 @@ class Seconds(click.FloatRange):
 
 
 def _expand(value: str, param: click.Parameter | None) -> str:
+    name = param.get_error_hint(None) if param else "the path"
+    if not value:  # most often a variable of the shell that is not set
+        raise SettingsError(f"{name}: is empty, give a path")
     try:
         return paths.expand(value)
     except ValueError as error:
-        name = param.get_error_hint(None) if param else "the path"
         raise SettingsError(f"{name}: {error}, got {value!r}") from None

@@ -137,6 +137,26 @@ def test_unknown_user_is_one_sentence(home: Path, arguments: tuple[str, ...]) ->
     assert os.listdir(".") == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--output="),
+        ("run", "--output=x", "--settings="),
+        ("data", "--output="),
+        ("data", "push", "", "y"),
+        ("data", "ls", ""),
+        ("upload", ""),
+        ("report", ""),
+        ("compile", "-o", ""),
+    ],
+    ids=" ".join,
+)
+def test_empty_path_is_not_the_current_folder(home: Path, arguments: tuple[str, ...]) -> None:
+    (line,) = tfx_mobile(*arguments, code=2).stderr.splitlines()
+    assert line.endswith(": is empty, give a path")
+    assert os.listdir(".") == []
+
+
 def test_only_a_leading_tilde_is_home(home: Path) -> None:
     assert paths.expand("~") == str(home)
     for path in ("./~x", "a/~/b", "s3://bucket/~/x", "a~", ""):
