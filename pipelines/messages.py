@@ -20,8 +20,12 @@ _MASK = "***"
 _SHORTEST_SECRET = 8
 """Characters of a variable's value that is searched for: shorter ones are in other words."""
 
-_NAME = r"[\w-]*(?:secret|passw(?:or)?d|token|signature|cookie|(?:access|api)_?key)[\w-]*"
-_SECRET_NAME = re.compile(_NAME, re.I)
+_NAME = (
+    r"[\w-]*(?:secret|passw(?:or)?d|token|signature|cookie|credential|(?:access|api)_?key(?!_?id))"
+    r"[\w-]*"
+)
+SECRET_NAME = re.compile(_NAME, re.I)
+"""Variables and options whose names match hold secrets."""
 _USER_INFO = re.compile(r"(?<=://)[^/\s@'\"]+@")
 _AUTHORIZATION = re.compile(r"(authorization['\"]?\s*[:=]\s*b?['\"]?)[^'\"\n]+", re.I)
 _BEARER = re.compile(r"\b(bearer|basic) [\w.~+/=-]{8,}", re.I)
@@ -68,7 +72,7 @@ def mask_secrets(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """
     for name, value in environ.items():
         is_path = value.startswith(("/", "~", "."))
-        if len(value) >= _SHORTEST_SECRET and not is_path and _SECRET_NAME.search(name):
+        if len(value) >= _SHORTEST_SECRET and not is_path and SECRET_NAME.search(name):
             text = text.replace(value, _MASK)
     text = _USER_INFO.sub(f"{_MASK}@", text)
     text = _AUTHORIZATION.sub(rf"\1{_MASK}", text)

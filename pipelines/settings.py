@@ -31,6 +31,7 @@ from pydantic import (
 
 from pipelines import paths, yaml_text
 from pipelines.errors import SettingsError
+from pipelines.messages import SECRET_NAME
 from pipelines.yaml_text import Document, Location
 
 BASELINE = "keras"
@@ -213,8 +214,6 @@ _OPTIONS_OF_SETTINGS = {
     "--spark_job_server_jar",
     "--spark_master_url",
 }
-SECRET_NAME = re.compile(r"secret|password|passwd|token|credential|(access|api)_?key", re.I)
-"""What is called so holds a secret."""
 
 
 class Beam(_Settings):

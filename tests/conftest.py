@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
-from xdist.scheduler import LoadFileScheduling
 
 import modules  # noqa: F401  (chooses the Keras that TensorFlow loads, before a test imports it)
 
@@ -32,23 +31,12 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
     return argname if isinstance(val, bytes) else None
 
 
-class _ImageInOneProcess(LoadFileScheduling):
-    """Each file of tests in one process, and all files that use the image in the same one.
-
-    The image is built once in each process that asks for it, which takes minutes.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        return "image" if file.startswith(_WITH_IMAGE) else file
-
-
-_WITH_IMAGE = ("tests/container/", "tests/kubeflow/test_run_in_image.py")
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
+@pytest.hookimpl(optionalhook=True)  # the image has no pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Distribute the tests over pytest-xdist's processes."""
-    return _ImageInOneProcess(config, log)
+    from tests.scheduling import ImageInOneProcess
+
+    return ImageInOneProcess(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from typing import Any
 
 from kubeflow.spec import Spec
 from pipelines.errors import SettingsError
-from pipelines.settings import SECRET_NAME
+from pipelines.messages import SECRET_NAME
 
 _NODE = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")

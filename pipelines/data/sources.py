@@ -1,5 +1,6 @@
 """From a named source to examples, split for training and evaluation."""
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -190,18 +191,20 @@ def _load_dataset(held: Dataset) -> Splits:
 
 
 def _find_directory(source: str) -> Path:
-    directory = Path(source)
+    place = Path(source)
+    with contextlib.suppress(OSError):  # the current folder may be gone
+        place = Path.cwd() / source
     try:
-        status = os.stat(directory)
+        status = os.stat(source)
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(
-            f"there is no data at {directory}: give digits, mnist or an existing directory"
+            f"there is no data at {place}: give digits, mnist or an existing directory"
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{directory} cannot be read: {reason}") from None
+        raise DataError(f"{place} cannot be read: {reason}") from None
     if not stat.S_ISDIR(status.st_mode):
-        raise DataError(f"{directory} is a file: give the directory that holds it")
-    if not os.access(directory, os.R_OK | os.X_OK):
-        raise DataError(f"{directory} cannot be read: permission denied")
-    return directory
+        raise DataError(f"{place} is a file: give the directory that holds it")
+    if not os.access(source, os.R_OK | os.X_OK):
+        raise DataError(f"{place} cannot be read: permission denied")
+    return Path(source)

@@ -63,7 +63,7 @@ def test_a_damaged_document_is_told_and_made_again(finished):
 
     assert again.completed.returncode == finished.completed.returncode, again.completed.stderr
     notes = steps(again.completed.stdout)
-    assert notes["compose"] == f"{verdict} is damaged: it is no JSON object; it is made again"
+    assert notes["compose"] == f"{verdict} was removed or changed; its artifact is made again"
     assert (notes["trainer-lite"], notes["validator-lite"]) == ("cached", "")
     assert not verdict.exists()
 
