@@ -92,9 +92,9 @@ def _load(source: str, eval_fraction: float, outputs: Collection[Path]) -> tuple
     directory = _find_directory(source)
     held = _find_dataset(directory)
     if held:
-        return _load_dataset(held), source
+        return _load_dataset(held), str(directory)
     splits, notes = _read_folder(survey(directory, outputs), eval_fraction)
-    return splits, f"{source} ({'; '.join(notes)})" if notes else source
+    return splits, f"{splits.source} ({'; '.join(notes)})" if notes else splits.source
 
 
 def _mnist(parts: dict[str, Examples]) -> tuple[Splits, str]:
@@ -207,4 +207,4 @@ def _find_directory(source: str) -> Path:
         raise DataError(f"{place} is a file: give the directory that holds it")
     if not os.access(source, os.R_OK | os.X_OK):
         raise DataError(f"{place} cannot be read: permission denied")
-    return Path(source)
+    return place
