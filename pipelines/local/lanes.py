@@ -41,9 +41,18 @@ def count(wanted: int, branches: int, examples: int) -> int:
       branches: More lanes than branches are of no use.
       examples: Of both splits; trainers hold them in memory.
     """
-    memory = psutil.virtual_memory().available + psutil.Process().memory_info().rss
+    own = psutil.Process()
+    held = sum(_resident_bytes(process) for process in (own, *own.children()))
+    memory = psutil.virtual_memory().available + held
     by_memory = memory // (_BYTES + _BYTES_PER_EXAMPLE * examples)
     return max(1, min(wanted or min(os.cpu_count() or 1, by_memory), branches))
+
+
+def _resident_bytes(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:  # a child that has just ended
+        return 0
 
 
 def share_cores(lane_count: int) -> None:
@@ -86,6 +95,12 @@ class Lane:
                 "a process of the pipeline", self._process.exitcode or 0, job.log
             )
         return None
+
+    def cancel(self) -> None:
+        """End the process before it has run anything."""
+        self._process.terminate()
+        self._process.join()
+        self._connection.close()
 
     def end(self) -> None:
         """End the process, which then holds no file of the output directory open."""

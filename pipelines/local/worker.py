@@ -65,17 +65,21 @@ def _run(
     store = database.connect(layout.metadata) if layout.metadata.exists() else None
     # Spark has one context in a JVM: its job server fails a job that comes during another.
     wanted = 1 if settings.beam.runner == "spark" else settings.local.lanes
-    # Reading the data may be TensorFlow's first use, and only then is the number of examples known.
-    lanes.share_cores(lanes.count(wanted, len(settings.branches), examples=0))
+    lane_count = lanes.count(wanted, len(settings.branches), examples=0)
+    lanes.share_cores(lane_count)
+    # They load TFX while this process does, reads the data and runs what all branches share.
+    others = [lanes.Lane() for _ in range(lane_count - 1)]
     with reporter.step(_DATA) as note:
         dataset, how = prepare.prepare(
             settings.data.source, layout.data, settings.data.eval_fraction, layout.outputs
         )
         train, evaluation = dataset.manifest.count(TRAIN), dataset.manifest.count(EVAL)
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")
-    lane_count = lanes.count(wanted, len(settings.branches), train + evaluation)
-    # They load TFX while this process does and runs what all branches share.
-    others = [lanes.Lane() for _ in range(lane_count - 1)]
+    # Only now is the number of examples known.
+    lane_count = min(lane_count, lanes.count(wanted, len(settings.branches), train + evaluation))
+    for lane in others[lane_count - 1 :]:
+        lane.cancel()
+    others = others[: lane_count - 1]
     run_id = datetime.datetime.now(datetime.timezone.utc).isoformat()
     with reporter.step(_COMPOSE) as note:
         beam.check_workers(settings.beam, train + evaluation)

@@ -25,7 +25,8 @@ from pipelines.local import events, lanes
     ],
 )
 def test_count(monkeypatch, wanted, branches, examples, cores, gigabytes, expected):
-    own = psutil.Process().memory_info().rss
+    processes = (psutil.Process(), *psutil.Process().children())
+    own = sum(process.memory_info().rss for process in processes)
     memory = psutil.virtual_memory()._replace(available=int(gigabytes * 1e9) - own)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
@@ -42,6 +43,13 @@ def test_lanes_share_the_cores(monkeypatch):
     lanes.share_cores(3)
     assert os.environ["TF_NUM_INTRAOP_THREADS"] == "2"
     assert os.environ["TF_NUM_INTEROP_THREADS"] == "2"
+
+
+def test_a_lane_that_is_not_needed_ends_at_once():
+    lane = lanes.Lane()
+    (process,) = multiprocessing.active_children()
+    lane.cancel()
+    assert not psutil.pid_exists(process.pid)
 
 
 def test_a_lane_that_dies_is_one_sentence(tmp_path: Path):
