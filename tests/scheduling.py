@@ -2,7 +2,8 @@
 
 from xdist.scheduler import LoadFileScheduling
 
-_WITH_IMAGE = ("tests/container/", "tests/kubeflow/test_run_in_image.py")
+WITH_IMAGE = ("tests/container/", "tests/kubeflow/test_run_in_image.py")
+"""Where the tests are that use the image."""
 
 
 class ImageInOneProcess(LoadFileScheduling):
@@ -13,4 +14,4 @@ class ImageInOneProcess(LoadFileScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "image" if file.startswith(_WITH_IMAGE) else file
+        return "image" if file.startswith(WITH_IMAGE) else file

@@ -15,7 +15,6 @@ from kubeflow import bucket, storage
 from kubeflow.compiler import check
 from pipelines import settings
 from pipelines.errors import StorageError
-from tests.container.engine import Engine
 from tests.kubeflow import policies
 from tests.kubeflow.client.api_access import Bearer, anybody
 from tests.kubeflow.client.api_server import ApiServer
@@ -403,14 +402,3 @@ def test_models_go_into_the_one_bucket_that_kfp_brings(
         storage.make_bucket("minio://second")
         with pytest.raises(StorageError, match="fails for minio://second/x"):
             storage.write_bytes("minio://second/x", b"x")
-
-
-def test_the_image_has_what_the_jobs_call(
-    engine: Engine, image: str, overlay: list[Document]
-) -> None:
-    """With a read-only root, as another user, without network."""
-    for job, spec in policies.pods(overlay):
-        for step in policies.containers(spec):
-            command = step.get("command", ["tfx-mobile", step["args"][0]])
-            done = engine.run(image, [*command, "--help"])
-            assert done.returncode == 0, (job, done.stderr)
