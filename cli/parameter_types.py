@@ -24,8 +24,7 @@ class UserPath(click.Path):
         Raises:
           SettingsError: It is empty, not UTF-8, or there is no such home directory.
         """
-        path = super().convert(_expand(str(value), param), param, ctx)
-        return Path(_expand(str(path), param)) if self.resolve_path else path
+        return super().convert(_expand(str(value), param), param, ctx)
 
 
 class Place(click.ParamType[str]):

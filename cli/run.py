@@ -12,7 +12,7 @@ from cli.parameter_types import UserPath
 @click.option(
     "--output",
     required=True,
-    type=UserPath(resolve_path=True),
+    type=UserPath(),
     help="Directory for data, artifacts, pushed models and the report; made if missing.",
 )
 @click.option(

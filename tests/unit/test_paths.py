@@ -157,6 +157,12 @@ def test_empty_path_is_not_the_current_folder(home: Path, arguments: tuple[str, 
     assert os.listdir(".") == []
 
 
+def test_output_that_is_a_uri_makes_no_directory(home: Path) -> None:
+    (line,) = tfx_mobile("run", "--output", "gs://bucket/x", code=2).stderr.splitlines()
+    assert line.endswith("the output is a directory of this machine, and gs:/bucket/x is a URI")
+    assert os.listdir(".") == []
+
+
 def test_only_a_leading_tilde_is_home(home: Path) -> None:
     assert paths.expand("~") == str(home)
     for path in ("./~x", "a/~/b", "s3://bucket/~/x", "a~", ""):
