@@ -12,7 +12,7 @@ from cli import traces
 from pipelines.errors import TfxMobileError
 from pipelines.messages import describe, mask_secrets
 
-_SIGNALLED = 128
+SIGNALLED = 128
 """Plus the signal's number: the exit code that shells give a command that a signal ended."""
 _OURS = ("benchmarks", "cli", "kubeflow", "modules", "pipelines")
 
@@ -46,7 +46,7 @@ def explained(is_debug: Callable[[], bool]) -> Iterator[None]:
         raise
     except KeyboardInterrupt:
         _say("interrupted")
-        sys.exit(_SIGNALLED + signal.SIGINT)
+        sys.exit(SIGNALLED + signal.SIGINT)
     except BrokenPipeError as error:
         if any(map(_is_closed, streams)):
             _end_quietly(streams)
@@ -110,7 +110,7 @@ def _end_quietly(streams: Sequence[TextIO]) -> NoReturn:
     """End as a program that writes to a closed pipe does, such as in `tfx-mobile runs | head`."""
     for stream in streams:
         _discard(stream)
-    sys.exit(_SIGNALLED + signal.SIGPIPE)
+    sys.exit(SIGNALLED + signal.SIGPIPE)
 
 
 def _is_closed(stream: TextIO) -> bool:

@@ -10,8 +10,7 @@ from typing import NoReturn
 
 import click
 
-_ENDED = 128
-"""Plus the signal's number: the exit code that shells give a command that a signal ended."""
+from cli.guard import SIGNALLED
 
 
 class _Signal(BaseException):
@@ -43,7 +42,7 @@ def explained(message: str) -> Iterator[None]:
         yield
     except _Signal as ended:
         click.echo(f"\n{message}", err=True)
-        sys.exit(_ENDED + ended.number)
+        sys.exit(SIGNALLED + ended.number)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

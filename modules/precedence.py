@@ -8,7 +8,7 @@ https://docs.python.org/3/library/site.html. Run as a script, this module writes
 import os
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
@@ -54,9 +54,9 @@ def install() -> None:
     sys.meta_path.insert(0, finder)
 
 
-def user_folders() -> list[str]:
-    """The folders that this process was told to find the user's modules in."""
-    return [folder for folder in os.environ.get(USER_FOLDERS, "").split(os.pathsep) if folder]
+def user_folders(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """The folders that a process with these variables finds the user's modules in."""
+    return [folder for folder in environ.get(USER_FOLDERS, "").split(os.pathsep) if folder]
 
 
 def current_folder() -> str:

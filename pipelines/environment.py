@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from modules.precedence import USER_FOLDERS, current_folder
+from modules.precedence import USER_FOLDERS, current_folder, user_folders
 
 _THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
@@ -16,7 +16,7 @@ def of_our_process(environ: Mapping[str, str]) -> dict[str, str]:
 
     It looks for the user's modules in the current folder too, last.
     """
-    folders = [current_folder(), *environ.get(USER_FOLDERS, "").split(os.pathsep)]
+    folders = [current_folder(), *user_folders(environ)]
     # gRPC alone connects our processes. It takes this variable before `no_proxy`:
     # https://github.com/grpc/grpc/blob/master/doc/environment_variables.md
     direct = (environ.get("no_grpc_proxy") or environ.get("no_proxy", "")).split(",")

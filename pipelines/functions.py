@@ -12,6 +12,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from modules.precedence import PACKAGES, current_folder
+from pipelines import messages
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings
 
@@ -174,7 +175,4 @@ def _broken(said: str, module: str, error: BaseException) -> BaseException:
     folder = str(Path(spec.origin).parent) if spec and spec.origin else ""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(folder)]
     where = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else module
-    return SettingsError(
-        f"{said}, and importing it fails in {where}: {type(error).__name__}: "
-        f"{(str(error).splitlines() or [''])[0]}"
-    )
+    return SettingsError(f"{said}, and importing it fails in {where}: {messages.describe(error)}")

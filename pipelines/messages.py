@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Mapping
 
 _LONGEST = 600  # characters
+_LONGEST_OF_SERVER = 400  # characters
 _TRACE = "Traceback (most recent call last):"
 _WRAPPER = re.compile(r"\{\{\w+ [^{}]*\}\}\s*")
 """TensorFlow's `{{function_node __wrapped__...}}`."""
@@ -61,6 +62,12 @@ def chain(error: BaseException) -> list[BaseException]:
         errors.append(current)
         current = current.__cause__ or current.__context__
     return errors
+
+
+def one_line(text: str) -> str:
+    """A server's text in one line of at most 400 characters: some send whole pages."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_OF_SERVER else f"{line[:_LONGEST_OF_SERVER]}…"
 
 
 def mask_secrets(text: str, environ: Mapping[str, str] = os.environ) -> str:

@@ -16,6 +16,7 @@ from pipelines.errors import (
     EnvironmentLacksError,
     TfxMobileError,
 )
+from pipelines.messages import one_line
 
 RAISED = (ApiException, HTTPError)
 """What a call of `kfp.Client` raises where the server or the way to it is the reason."""
@@ -34,8 +35,6 @@ _LISTS = ("experiments", "pipelines", "pipeline_versions", "recurring_runs", "ru
 
 _FAILED = HTTPStatus.INTERNAL_SERVER_ERROR
 _PASSING = (429, 500, 502, 503, 504)
-_LONGEST = 400
-"""Characters of a server's own message that a person is shown."""
 
 
 def is_passing(error: BaseException) -> bool:
@@ -53,9 +52,9 @@ def translate(error: Exception, host: str) -> TfxMobileError:
     if _is_tls(error):
         return ClusterRefusedError(
             f"the certificate of {host} is not trusted: give its CA as cluster.ca_file "
-            f"({_one_line(_reason(error))})"
+            f"({one_line(_reason(error))})"
         )
-    return no_answer(host, _one_line(_reason(error)))
+    return no_answer(host, one_line(_reason(error)))
 
 
 def no_answer(host: str, reason: str) -> ClusterError:
@@ -127,17 +126,12 @@ def _message(body: str | bytes | None) -> tuple[str, bool]:
         message = answer.get("message") or answer["error_message"]
     except (ValueError, AttributeError, LookupError, TypeError):
         is_page = text.lstrip().startswith("<")
-        return "a page instead of data" if is_page else _one_line(text) or "no message", False
+        return "a page instead of data" if is_page else one_line(text) or "no message", False
     details = answer.get("details")
     for detail in details if isinstance(details, list) else ():
         if isinstance(detail, dict):
             message = detail.get("message") or message  # without what every layer adds
-    return _one_line(str(message)), True
-
-
-def _one_line(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    return one_line(str(message)), True
 
 
 def _reason(error: BaseException) -> str:

@@ -11,12 +11,11 @@ import urllib3
 from pipelines.errors import StorageRefusedError
 
 _MAX_BYTES = 64 << 20
-"""Of an answer that is not an object's content. A page of a listing, 1000 keys, has 2 MiB."""
+"""The longest answer that is not an object's content. A listing of 1000 keys has 2 MiB."""
 TIMEOUTS = 10
 """How many time-outs the content of an answer may take: each is for one more byte."""
 _BLOCK = 8 << 10
 _HEAD = 1000
-_LONGEST = 400
 
 
 def refusal(address: str, answer: str) -> StorageRefusedError:
@@ -45,12 +44,6 @@ def describe(content: bytes) -> str:
     if is_page(content):
         return "a page in place of data"
     return "data of another kind" if content.strip() else "nothing"
-
-
-def shorten(text: str) -> str:
-    """A text in one line that is not too long for a message: servers send whole pages."""
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def is_page(content: bytes) -> bool:

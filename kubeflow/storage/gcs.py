@@ -22,6 +22,7 @@ from kubeflow.storage.objects import Object, OnBytes
 from kubeflow.storage.options import Options, on_this_machine
 from kubeflow.storage.uris import Location
 from pipelines.errors import StorageError, StorageMissingError, StorageRefusedError
+from pipelines.messages import one_line
 
 _GOOGLE = "https://storage.googleapis.com"
 _UNREADABLE = (AttributeError, LookupError, TypeError, ValueError)
@@ -209,7 +210,7 @@ class GcsStore:
                     "again later"
                 )
             case google.api_core.exceptions.GoogleAPIError():
-                reason = answers.shorten(str(getattr(error, "message", error)))
+                reason = one_line(str(getattr(error, "message", error)))
                 return StorageRefusedError(f"{self._address} refuses {name}: {reason}")
             case _ if _certificate(error):
                 return self._untrusted()

@@ -26,6 +26,7 @@ from kubeflow.storage.objects import Object, OnBytes
 from kubeflow.storage.options import Options, on_this_machine
 from kubeflow.storage.uris import Location
 from pipelines.errors import StorageError, StorageMissingError, StorageRefusedError
+from pipelines.messages import one_line
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -480,4 +481,4 @@ def _reason(error: Exception) -> str:
 
 
 def _line(error: Exception) -> str:
-    return answers.shorten(str(error))
+    return one_line(str(error))

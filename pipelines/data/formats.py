@@ -52,7 +52,7 @@ def recognize(file: Path) -> Format | None:
     """
     with file.open("rb") as stream:
         head = stream.read(_HEAD)
-    for content in (head, *_inflate(head).values()):
+    for content in (head, *inflate(head).values()):
         if _is_records(content):
             return Format.RECORDS
         if _is_idx(content):
@@ -71,7 +71,7 @@ def compression(head: bytes) -> str:
     """
     if _is_records(head):
         return ""
-    inflated = _inflate(head)
+    inflated = inflate(head)
     matching = (name for name, content in inflated.items() if _is_records(content))
     return next(matching, next(iter(inflated), ""))  # of no records, or damaged
 
@@ -115,8 +115,12 @@ def _is_picture(file: Path) -> bool:
         return False
 
 
-def _inflate(head: bytes) -> dict[str, bytes]:
-    """What a head is decompressed, by the compressions that it may have."""
+def inflate(head: bytes) -> dict[str, bytes]:
+    """A file's first bytes decompressed, by the compressions that they may have.
+
+    Args:
+      head: The file's first bytes.
+    """
     inflated = {}
     for name, (magic, window) in _COMPRESSIONS.items():
         if head.startswith(magic):

@@ -4,7 +4,6 @@ The format (http://yann.lecun.com/exdb/mnist): two zero bytes, a type code (8: u
 number of dimensions, each dimension as a big-endian int32, then the bytes.
 """
 
-import contextlib
 import gzip
 import hashlib
 import http.client
@@ -20,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.data import formats
 from pipelines.data.examples import Examples, from_bytes
 from pipelines.data.manifest import EVAL, TRAIN
 from pipelines.errors import DataError
@@ -38,7 +38,7 @@ SHA256 = {
 }
 """Of the uncompressed content: gzip files of MNIST differ between mirrors."""
 
-_GZIP_MAGIC, _GZIP_WINDOW = b"\x1f\x8b", 31
+_GZIP_MAGIC = b"\x1f\x8b"
 _NO_PREFIX = re.compile(r"[-._]?(images?|labels?|idx\d?|u?byte|gz)")
 """What the usual names have beside `train`, `t10k`, `test` or `emnist-digits-train`."""
 
@@ -46,7 +46,7 @@ _UNSIGNED_BYTE = 8
 _SECONDS = 4.0
 _CHUNK = 1 << 16
 _MOST_BYTES = 64 << 20
-"""Of one download; the largest file of MNIST has 10 MB."""
+"""The bound of one download; MNIST's largest file has 10 MB."""
 
 
 def pair(files: Iterable[Path]) -> tuple[dict[str, tuple[Path, Path]], list[Path]]:
@@ -176,9 +176,7 @@ def _holds_images(file: Path) -> bool:
             head = stream.read(_CHUNK)
     except OSError as error:
         raise DataError(f"cannot read {file}: {error.strerror}") from error
-    if head.startswith(_GZIP_MAGIC):
-        with contextlib.suppress(zlib.error):
-            head = zlib.decompressobj(_GZIP_WINDOW).decompress(head, 4)
+    head = formats.inflate(head).get("GZIP", head)
     return len(head) > 3 and head[3] > 1
 
 

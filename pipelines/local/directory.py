@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pipelines import paths
 from pipelines.errors import OutputError, UsageError
 from pipelines.local.layout import Layout
 
@@ -100,7 +101,7 @@ def locked(layout: Layout) -> Iterator[None]:
 
 def _check_path(root: Path) -> None:
     """SQLite, protobuf, TFX and Beam take the path as it is."""
-    if not _is_utf8(str(root)) or _CONTROL.search(str(root)):
+    if not paths.is_utf8(str(root)) or _CONTROL.search(str(root)):
         raise OutputError(
             f"the path of the output directory {str(root)!a} has characters that are no text: "
             "choose another"
@@ -120,15 +121,9 @@ def _check_path(root: Path) -> None:
 def _check_entries(layout: Layout, branches: Iterable[str]) -> None:
     """What is there of a run's files and directories is of the right kind, and writable."""
     pushed = [layout.serving / branch for branch in branches]
-    for path in (layout.data, layout.pipeline, layout.serving, *pushed):
+    for path in (*layout.directories, *pushed):
         _check_entry(path, path.is_dir(), "a directory")
-    for path in (
-        layout.metadata,
-        layout.report_json,
-        layout.report_html,
-        layout.log,
-        layout.lock,
-    ):
+    for path in layout.files:
         _check_entry(path, path.is_file(), "a file")
 
 
@@ -154,14 +149,6 @@ def _check_entry(path: Path, fits: bool, kind: str) -> None:
         raise OutputError(
             f"cannot write {path}: change its permissions, or choose another --output"
         )
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _reason(error: Exception) -> str:

@@ -13,8 +13,17 @@ class Layout:
     @property
     def outputs(self) -> tuple[Path, ...]:
         """What a run writes: all of the root, which may itself be the folder of the examples."""
-        own = (self.pipeline, self.metadata, self.serving, self.report_json, self.report_html)
-        return (self.root, self.data, *own, self.log, self.lock)
+        return (self.root, *self.directories, *self.files)
+
+    @property
+    def directories(self) -> tuple[Path, ...]:
+        """The directories in the root."""
+        return (self.data, self.pipeline, self.serving)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files in the root."""
+        return (self.metadata, self.report_json, self.report_html, self.log, self.lock)
 
     @property
     def data(self) -> Path:

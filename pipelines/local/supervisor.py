@@ -60,12 +60,12 @@ def run(settings: Settings, layout: Layout, on_event: Callable[[events.Event], N
 def _scratch() -> Iterator[str]:
     """A temporary directory for all that the worker starts: what is killed leaves nothing there."""
     try:
-        made = tempfile.TemporaryDirectory(prefix="tfx-mobile-", ignore_cleanup_errors=True)
+        temporary = tempfile.TemporaryDirectory(prefix="tfx-mobile-", ignore_cleanup_errors=True)
     except OSError as error:
         raise OutputError(
             f"cannot write temporary files: {error.strerror}; set TMPDIR to a directory with space"
         ) from error
-    with made as scratch:
+    with temporary as scratch:
         yield scratch
 
 

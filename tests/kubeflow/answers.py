@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from tests.kubeflow.storage.listener import Listener
+
 _SECONDS = 30.0
 
 
@@ -64,29 +66,13 @@ class Request:
 Choose = Callable[[Request], Answer]
 
 
-class AnsweringServer:
+class AnsweringServer(Listener):
     """Answers as `choose` says; what came is in `requests`."""
 
     def __init__(self, choose: Choose) -> None:
         self.choose = choose
         self.requests: list[Request] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def serve(self) -> None:
-        """Takes connections until `stop`."""
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._answer, args=(client,), daemon=True).start()
-
-    def stop(self) -> None:
-        """Takes no more connections."""
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        super().__init__()
 
     def _answer(self, client: socket.socket) -> None:
         client.settimeout(_SECONDS)

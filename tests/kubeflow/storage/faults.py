@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
+from tests.kubeflow.storage.listener import Listener
+
 _SECONDS = 30.0
 
 
@@ -80,35 +82,18 @@ Fault = Status | Hang | CutRequest | CutResponse | FlipRequest | FlipResponse | 
 Choose = Callable[[Request], Fault | None]
 
 
-class Proxy:
+class Proxy(Listener):
     """A proxy; what it does is to be changed while it runs."""
 
     def __init__(self, upstream: str) -> None:
         address = urlsplit(upstream)
         self._upstream = (address.hostname or "", address.port or 0)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        super().__init__()
         self.choose: Choose = lambda request: None
         self.requests: list[Request] = []
         self._lock = threading.Lock()
 
-    def serve(self) -> None:
-        """Takes connections until `stop`."""
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._one, args=(client,), daemon=True).start()
-
-    def stop(self) -> None:
-        """Takes no more connections."""
-        # close alone would leave the thread in accept.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _one(self, client: socket.socket) -> None:
+    def _answer(self, client: socket.socket) -> None:
         client.settimeout(_SECONDS)
         with client, contextlib.suppress(OSError, EOFError), client.makefile("rb") as stream:
             head = _head(stream)
