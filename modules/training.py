@@ -5,7 +5,7 @@ What differs between branches afterwards is the export, not luck.
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,9 @@ class Settings:
         keep the best weights; 0 trains all steps.
       check_every: Steps between two checks of the validation loss, each a point in TensorBoard.
       seed: Seeds initial weights, dropout and the order of the examples.
+      memory_mb: Megabytes of training examples above which they are streamed from disk.
+      augment: Changes of pictures in training; see `pipelines.settings.Augment`.
+      mobilenet: Options of that preset; see `pipelines.settings.MobileNet`.
     """
 
     preset: str = "mlp"
@@ -44,6 +47,9 @@ class Settings:
     early_stopping_patience: int = 0
     check_every: int = 500
     seed: int = 1
+    memory_mb: int = 512
+    augment: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    mobilenet: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)

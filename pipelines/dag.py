@@ -24,6 +24,7 @@ from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
 from tfx.types.channel import BaseChannel
 
+from modules import mnist
 from pipelines import evaluation
 from pipelines.code import code_fingerprint
 from pipelines.components.comparison import BranchComparison
@@ -84,17 +85,18 @@ def components(settings: Settings, places: Places, run: Run) -> list[BaseCompone
         statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True
     ).with_id("schema-gen")
     schema = schema_gen.outputs["schema"]
+    preprocessing_fn = settings.preprocessing_fn or mnist.TASK.preprocessing_fn
     example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema
     ).with_id("example-validator")
     transform = Transform(
         examples=examples,
         schema=schema,
-        preprocessing_fn=settings.preprocessing_fn,
+        preprocessing_fn=preprocessing_fn,
         # StatisticsGen has them; Transform would compute its own before and after.
         disable_statistics=True,
     ).with_id("transform")
-    _add_code(transform, settings.preprocessing_fn, "modules")
+    _add_code(transform, preprocessing_fn, "modules")
 
     nodes = {
         branch.name: _branch_nodes(branch, settings, places, examples, schema, transform)

@@ -71,7 +71,8 @@ def load(settings: Settings) -> None:
 
 def _paths(settings: Settings) -> Iterator[tuple[str, str]]:
     """Each setting, as a message calls it, and its dotted path."""
-    yield "preprocessing_fn", settings.preprocessing_fn
+    if settings.preprocessing_fn:
+        yield "preprocessing_fn", settings.preprocessing_fn
     for branch in settings.branches:
         yield f"the run_fn of branch {branch.name!r}", branch.run_fn_path
 

@@ -13,7 +13,7 @@ Texts are taken as they are written: where a text is wanted, an unquoted number 
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -93,8 +93,8 @@ class _Settings(BaseModel):
     @classmethod
     def _no_yes_or_no(cls, value: Any, info: ValidationInfo) -> Any:
         """YAML reads yes, no, on and off as truth values, which Python takes for 1 and 0."""
-        is_text = info.field_name and cls.model_fields[info.field_name].annotation is str
-        if isinstance(value, bool) and not is_text:
+        takes = cls.model_fields[info.field_name].annotation if info.field_name else None
+        if isinstance(value, bool) and takes not in (str, bool):
             raise ValueError("takes a value, not yes or no")
         return value
 
@@ -106,17 +106,90 @@ class Data(_Settings):
         "auto",
         min_length=1,
         description="digits, mnist, auto (mnist if it can be had within seconds, else digits), or "
-        "a directory of TFRecords, of MNIST's IDX files, or of images in folders 0 to 9",
+        "a directory of TFRecords, of MNIST's IDX files, of images in a folder for each class, or "
+        "of CSV or Parquet files",
     )
     eval_fraction: float = Field(
         0.2, gt=0, lt=1, description="part kept for evaluation where the source has no split"
     )
 
 
+class Images(_Settings):
+    """How pictures become features."""
+
+    height: int | None = Field(
+        None, ge=1, le=4096, description="pixels; empty: the common size of all images, else 96"
+    )
+    width: int | None = Field(
+        None, ge=1, le=4096, description="pixels; empty: the common size of all images, else 96"
+    )
+    channels: Literal[1, 3] | None = Field(
+        None, description="1: grey, 3: colour; empty: grey if all images are grey, else colour"
+    )
+    fit: Literal["stretch", "letterbox"] = Field(
+        "stretch", description="what happens to an image of another shape; letterbox: black bars"
+    )
+
+
+class Table(_Settings):
+    """How the rows of a table become examples."""
+
+    label: str = Field(
+        "", description="the label's column; empty: the one called label, target, class or y"
+    )
+    head: Literal["auto", "classification", "regression"] = Field(
+        "auto",
+        description="what is predicted; auto: a class where labels are texts or few whole numbers",
+    )
+
+
+class Task(_Settings):
+    """What is learnt; `modules.task.Task` is the value that follows from this and the data."""
+
+    name: str = Field(
+        "auto",
+        pattern=r"^(auto|mnist|images|table|[A-Za-z_]\w*(\.[A-Za-z_]\w*)+)$",
+        description="auto: told by the data; mnist, images or table; or the dotted path of a Task "
+        "of yours; `task: NAME` is short for it",
+    )
+    images: Images = Images()
+    table: Table = Table()
+
+
+def _name_task(value: Any) -> Any:
+    """A task given by name alone."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Augment(_Settings):
+    """Changes of pictures in training, another one each time."""
+
+    flip: bool = Field(False, description="mirror half of the pictures, left to right")
+    shift: float = Field(
+        0, ge=0, le=0.5, description="move by up to this part of the height and the width"
+    )
+    brightness: float = Field(
+        0, ge=0, le=1, description="lighten or darken by up to this part of the range"
+    )
+
+
+class MobileNet(_Settings):
+    """The preset `mobilenet`."""
+
+    alpha: float = Field(
+        1.0, ge=0.1, le=2, description="width of the network; weights exist for 0.75 and 1"
+    )
+    weights: UserPath = Field(
+        "", description="file of pretrained weights, as Keras saves them; empty: random ones"
+    )
+
+
 class Training(_Settings):
     """How both branches are trained."""
 
-    preset: Literal["mlp", "cnn"] = Field("mlp", description="the model: modules/model.py")
+    preset: Literal["mlp", "cnn", "mobilenet"] = Field(
+        "mlp", description="the model: modules/model.py; cnn and mobilenet take pictures"
+    )
     steps: int = Field(5000, ge=1, le=_INT32, description="training steps")
     eval_steps: int = Field(
         100, ge=1, le=_INT32, description="batches in each check of the validation loss"
@@ -133,13 +206,27 @@ class Training(_Settings):
         500, ge=1, le=_INT32, description="steps between checks of the validation loss"
     )
     seed: int = Field(1, ge=0, lt=2**32, description="seed of weights, dropout and order")
+    memory_mb: int = Field(
+        512,
+        ge=1,
+        le=1_000_000,
+        description="training examples of more megabytes are read from disk, shuffled in part",
+    )
+    augment: Augment = Augment()
+    mobilenet: MobileNet = MobileNet()
 
 
 class Evaluation(_Settings):
     """The quality gate."""
 
     min_accuracy: float = Field(
-        0.8, ge=0, le=1, description="a model below this is not blessed, hence not pushed"
+        0.8, ge=0, le=1, description="a classifier below this is not blessed, hence not pushed"
+    )
+    max_error: float = Field(
+        0,
+        ge=0,
+        le=_FLOAT32[1],
+        description="a regression with a mean absolute error above this is not blessed; 0: any",
     )
 
 
@@ -436,6 +523,7 @@ class Settings(_Settings):
         description="the pipeline's name: a-z, 0-9 and dashes",
     )
     data: Data = Data()
+    task: Annotated[Task, BeforeValidator(_name_task)] = Task()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     branches: tuple[Annotated[Branch, BeforeValidator(_expand_preset)], ...] = (
@@ -443,9 +531,9 @@ class Settings(_Settings):
         PRESET_BRANCHES["lite"],
     )
     preprocessing_fn: str = Field(
-        "modules.preprocessing.preprocessing_fn",
-        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",
-        description="dotted path of Transform's function",
+        "",
+        pattern=r"^([A-Za-z_]\w*(\.[A-Za-z_]\w*)+)?$",
+        description="dotted path of Transform's function; empty: the task's",
     )
     beam: Beam = Beam()
     local: Local = Local()
@@ -536,27 +624,28 @@ def _validate(document: Document) -> Settings:
 
 def describe() -> list[tuple[str, str, str]]:
     """Every setting as (dotted name, default, description), for help and documentation."""
-    rows = []
-    for name, field in Settings.model_fields.items():
-        inner = field.annotation
+    return list(_describe(Settings, ""))
+
+
+def _describe(group: type[_Settings], prefix: str) -> Iterator[tuple[str, str, str]]:
+    for key, field in group.model_fields.items():
+        name, inner = f"{prefix}{key}", field.annotation
         if isinstance(inner, type) and issubclass(inner, _Settings):
-            for key, sub in inner.model_fields.items():
-                rows.append((f"{name}.{key}", _as_yaml(sub.default), sub.description or ""))
+            yield from _describe(inner, f"{name}.")
         elif name == "branches":
             presets = ", ".join(PRESET_BRANCHES)
-            rows.append((name, "[keras, lite]", f"of {presets}, or mappings of:"))
-            for key, sub in Branch.model_fields.items():
-                default = "" if sub.is_required() else str(sub.default)
-                rows.append((f"{name}.*.{key}", default, sub.description or ""))
+            yield name, "[keras, lite]", f"of {presets}, or mappings of:"
+            yield from _describe(Branch, f"{name}.*.")
         else:
-            rows.append((name, str(field.default), field.description or ""))
-    return rows
+            default = "" if field.is_required() else _as_yaml(field.default)
+            yield name, default, field.description or ""
 
 
 def _as_yaml(default: Any) -> str:
     """A default as a person would write it in a settings file."""
-    empty = {"": "''", (): "[]"}
-    return empty.get(default, str(default)) if isinstance(default, str | tuple) else str(default)
+    empty = {"": "''", (): "[]", None: "null", False: "false"}
+    is_empty = default is None or default is False or default in ("", ())
+    return empty[default] if is_empty else str(default)
 
 
 def _closest(path: str) -> str:
@@ -579,6 +668,8 @@ def _apply(values: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     for parent in parents:
         child = values.setdefault(parent, {})
+        if parent == "task" and isinstance(child, str):
+            child = values[parent] = {"name": child}
         if not isinstance(child, dict):
             raise SettingsError(f"unknown setting {key!r}: {parent!r} has no parts")
         values = child

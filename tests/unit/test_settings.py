@@ -44,7 +44,7 @@ def test_defaults_are_upstreams_example_with_two_branches() -> None:
         "modules.keras.run_fn",
         "modules.lite.run_fn",
     ]
-    assert loaded.preprocessing_fn == "modules.preprocessing.preprocessing_fn"
+    assert loaded.preprocessing_fn == ""
 
 
 def test_file_changes_only_what_it_names(tmp_path: Path) -> None:
