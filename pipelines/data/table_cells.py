@@ -17,7 +17,7 @@ from pipelines.errors import DataError
 _LARGEST = float(np.finfo(np.float32).max)
 _LARGEST_EXACT = 2**53
 """A table's numbers are read as float64, which holds all integers up to this one."""
-_TRUTHS = {"true", "false"}
+_TRUTH = "(?i)^(true|false)$"
 _DATE = re.compile(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}([T ].*)?|\d{1,2}:\d{2}(:\d{2}.*)?")
 _WITH_COMMAS = re.compile(r"[-+]?[\d.]*\d[\d.]*,[\d.,]*\d")
 _LONGEST = 40  # characters of a cell that a sentence shows
@@ -39,9 +39,8 @@ def read(
     start = 0
     try:
         for batch in file.read_numbers(names):
-            cells = {
-                name: to_numpy(batch.column(batch.schema.get_field_index(name))) for name in names
-            }
+            # By name: a Parquet file gives columns in its own order.
+            cells = dict(zip(batch.schema.names, map(to_numpy, batch.columns), strict=True))
             if any(np.isnan(values).any() for values in cells.values()):
                 raise explain(file, names)
             yield {
@@ -102,13 +101,13 @@ def explain(file: TableFile, columns: Sequence[str]) -> DataError:
     offset = 0
     for batch in file.read_texts(columns):
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            if name in file.truths:
+                column = compute.replace_substring_regex(column, _TRUTH, "1")
             try:
                 values = to_numpy(compute.cast(column, pa.float64()))
             except pa.ArrowInvalid:
-                row, text = _find_text(column, name in file.truths)
-                if row >= 0:
-                    return DataError(_describe_text(file, offset + row, name, text))
-                values = np.asarray([np.nan if text is None else 0 for text in column.to_pylist()])
+                row = _find_text(column)
+                return DataError(_describe_text(file, offset + row, name, column[row].as_py()))
             found = np.flatnonzero(np.isnan(values))
             if found.size:
                 count, first = missing.get(name, (0, offset + int(found[0])))
@@ -140,13 +139,17 @@ def _to_type(
     return values.astype(dtype)
 
 
-def _find_text(column: Any, is_truth: bool) -> tuple[int, str]:
-    """The first cell that is no number, and what it holds; -1 if all are."""
-    for row, text in enumerate(column.to_pylist()):
-        is_known = text is None or (is_truth and text.lower() in _TRUTHS)
-        if not is_known and to_number(text) is None:
-            return row, text
-    return -1, ""
+def _find_text(column: Any) -> int:
+    """The first cell of a text column that is no number, where there is one."""
+    low, high = 0, len(column)
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            compute.cast(column[low:middle], pa.float64())
+            low = middle
+        except pa.ArrowInvalid:
+            high = middle
+    return low
 
 
 def _describe_text(file: TableFile, row: int, column: str, text: str) -> str:

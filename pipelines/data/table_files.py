@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.csv
@@ -157,9 +157,9 @@ class CsvFile:
             if self._faults:
                 row = self._faults[0]
                 raise DataError(
-                    f"{self.path}, row {row.number}, has {row.actual_columns} cells, and its header "
-                    f"has {row.expected_columns}: correct the row, and quote texts that hold "
-                    f"{self._delimiter!r}"
+                    f"{self.path}, row {row.number}, has {row.actual_columns} cells, and the "
+                    f"header has {row.expected_columns}: correct the row, and quote texts that "
+                    f"hold {self._delimiter!r}"
                 ) from None
             raise NumberError(str(error)) from error
 
@@ -171,7 +171,7 @@ class CsvFile:
         suffixes = {suffix.lower() for suffix in self.path.suffixes}
         candidates = _DELIMITERS if suffixes.isdisjoint(_TAB_SUFFIXES) else ("\t",)
         widths = {delimiter: _count_cells(head, delimiter) for delimiter in candidates}
-        even = {d: counts[0] for d, counts in widths.items() if counts and len(set(counts)) == 1}
+        even = [d for d, own in widths.items() if len(set(own)) == 1 and own[0] > 1]
         most = max(even or candidates, key=lambda d: max(widths[d][:1], default=0))
         if max(widths[most][:1], default=0) < 2:
             raise DataError(
@@ -303,5 +303,5 @@ def _count_cells(head: str, delimiter: str) -> list[int]:
                 counts.append(len(row))
             if len(counts) > _SNIFFED_ROWS:
                 break
-    # The last row may go on behind the head.
-    return cast(list[int], counts[:-1] if len(counts) > 1 and len(head) >= _HEAD // 4 else counts)
+    is_cut = len(counts) > 1 and len(head) >= _HEAD // 4  # characters of up to four bytes
+    return counts[:-1] if is_cut else counts

@@ -162,8 +162,9 @@ def _read_texts(files: Sequence[TableFile], column: str) -> Labels:
             if len(known) > _MOST_CLASSES:
                 raise DataError(
                     f"{file.path}, column {column!r}, holds more than {_MOST_CLASSES:,} different "
-                    f"texts, such as {list(known)[-1]!r}, too many for classes: set task.table.label "
-                    "to another column, or correct the texts where numbers are meant"
+                    f"texts, such as {list(known)[-1]!r}, too many for classes: set "
+                    "task.table.label to another column, or correct the texts that should be "
+                    "numbers"
                 )
             places = table_cells.to_numpy(compute.fill_null(encoded.indices, len(own)))
             batches.append(np.asarray([*own, _MISSING], np.int64)[places])
@@ -202,7 +203,7 @@ def _describe_text(labels: Labels, numbers: Sequence[float | None]) -> DataError
     code = numbers.index(None)
     file, row = labels.find(code)
     return DataError(
-        f"{table_cells.describe_place(file, row, labels.column)} is {labels.names[code]!r}, and the "
-        "label is to be a number: correct it, or predict classes with task.table.head set to "
+        f"{table_cells.describe_place(file, row, labels.column)} is {labels.names[code]!r}, and "
+        "the label is to be a number: correct it, or predict classes with task.table.head set to "
         "classification"
     )

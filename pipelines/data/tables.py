@@ -60,8 +60,6 @@ class Table:
             size = len(next(iter(features.values())))
             low, high = np.searchsorted(rows, [start, start + size])
             chosen = rows[low:high]
-            if start + size > end:
-                break
             if chosen.size:
                 yield Batch(
                     {name: values[chosen - start] for name, values in features.items()},
@@ -149,9 +147,10 @@ def _describe(
         lowest, highest = (f(np.concatenate(labels)) for f in (np.min, np.max))
         what = f"a number from {lowest:g} to {highest:g}"
     notes = [f"predicts {label}, {what}"]
-    used = {column: feature.name for feature, own in inputs.items() for column in own}
-    used[label] = task.label
-    renamed = [f"{old} to {names[old]}" for old in used if old not in (names[old], used[old])]
+    used = {label: task.label}
+    for feature, own in inputs.items():
+        used |= {column: feature.name if len(own) == 1 else column for column in own}
+    renamed = [f"{column} to {name}" for column, name in used.items() if column != name]
     ignored = [column for column in names if column not in used]
     if renamed:
         notes.append(f"columns renamed: {table_columns.join(renamed)}")
