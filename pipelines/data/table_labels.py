@@ -90,6 +90,13 @@ def choose_head(labels: Labels, kind: str) -> Head:
     known = [number for number in numbers if number is not None]
     if kind == "regression" or (kind == "auto" and not _are_classes(np.asarray(known))):
         raise _describe_text(labels, numbers)
+    for code, name in enumerate(names):
+        if not name.isprintable():  # a class is a line of the file beside a pushed model
+            place = table_cells.describe_place(*labels.find(code), labels.column)
+            raise DataError(
+                f"{place} is {name!r}, which cannot be the name of a class: replace line breaks "
+                "and other characters that cannot be seen"
+            )
     return Classification(tuple(sorted(names, key=_sort_key)))
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from pipelines.data.table_files import TableFile
 from pipelines.errors import DataError
 from pipelines.walk import Entry
 
-_SUFFIXES = re.compile(r"(\.(csv|tsv|tab|txt|parquet|pq|gz))+$", re.I)
+_NAMES_OF_OTHERS = {"auto", "images", "mnist", "table"}
+_NAME_LENGTH = 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +90,6 @@ def open_source(
     Raises:
       DataError: The files are no table that a model can learn.
     """
-    if choice.name == "images":
-        raise DataError(f"task is images, and {name} holds tables: set task to table or auto")
     files = {
         part: [table_files.open_file(entry.path) for entry in entries]
         for part, entries in parts.items()
@@ -103,7 +102,7 @@ def open_source(
     head = wanted.head if wanted else table_labels.choose_head(labels, choice.table.head)
     arrays = table_labels.to_arrays(labels, head)
     if wanted:
-        task = wanted
+        task = wanted.data
         inputs = table_columns.find_inputs(every[0], names, label, wanted)
     else:
         inputs = {Feature(names[column]): [column] for column in columns if column != label}
@@ -159,7 +158,7 @@ def _describe(
     return notes
 
 
-def _name_task(name: str) -> str:
-    """A task's name: that of the file or folder, without what follows the first dot."""
-    stem = _SUFFIXES.sub("", Path(name).name)
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-") or "table"
+def _name_task(source: str) -> str:
+    """A short name for the user: that of the folder."""
+    name = re.sub("[^A-Za-z0-9_-]+", "-", PurePath(source).name)[:_NAME_LENGTH].strip("-")
+    return "table" if name.lower() in {"", *_NAMES_OF_OTHERS} else name

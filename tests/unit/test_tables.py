@@ -36,13 +36,13 @@ def entries(*files):
     return [walk.Entry(file, file.name, file.stat()) for file in files]
 
 
-def find(parts, wanted=None, task="auto", **table):
+def find(parts, wanted=None, **table):
     """The source that files are, by part."""
-    choice = settings.validate({"task": {"name": task, "table": table}}).task
+    choice = settings.validate({"task": {"table": table}}).task
     places = {part: f"the {part} part" for part in parts}
     first = next(iter(parts.values()))[0]
     entries_of = {part: entries(*files) for part, files in parts.items()}
-    return tables.open_source(str(first), entries_of, places, choice, wanted)
+    return tables.open_source(str(first.parent), entries_of, places, choice, wanted)
 
 
 def read(table, indices=None):
@@ -261,7 +261,7 @@ ROWS = "kind,other,spectrum_1,spectrum_0,spectrum_2,spectrum_3,count,a b\n"
 
 def test_a_task_of_the_user(write):
     source = write(f'{ROWS}high,"free\ntext",1,0,2,3,7,0.5\nlow,more,5,4,6,7,8,1.5\n', wanted=TASK)
-    assert source.task is TASK
+    assert source.task == TASK.data
     features, labels = read(source.parts[WHOLE])
     assert features["spectrum"].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert features["count"].dtype == np.int64
@@ -428,6 +428,10 @@ SENTENCES = {
         "t.csv, row 4, column 'y', is '1o', and the label is to be a number: correct it, or "
         "predict classes with task.table.head set to classification",
     ),
+    "a class of two lines": (
+        'a,y\n1,x\n2,"x\ny"\n',
+        "t.csv, row 3, column 'y', is 'x\\ny', which cannot be the name of a class",
+    ),
     "too many classes": (
         "a,y\n" + "".join(f"1,t{place}\n" for place in range(1001)),
         "t.csv, column 'y', holds more than 1,000 different texts, such as 't1000', too many for "
@@ -447,7 +451,6 @@ def test_settings_that_the_table_does_not_have(write):
     expected = "task.table.label is 'q', and the columns of t.csv are a, b, y: choose one of them"
     assert message(write, rows, label="q") == expected
     assert "is 'x', and the label is to be a number" in message(write, rows, head="regression")
-    assert "task is images, and t.csv holds tables" in message(write, rows, task="images")
 
 
 NOW = datetime.datetime(2020, 1, 2)
@@ -536,15 +539,11 @@ def test_damaged_files(write):
 
 
 @pytest.mark.parametrize(
-    ("file", "name"),
-    [
-        ("wine.csv", "wine"),
-        ("My wine (1).csv.gz", "My-wine-1"),
-        ("v1.2.parquet", "v1-2"),
-        ("와인.csv", "table"),
-    ],
+    ("folder", "name"),
+    [("wine", "wine"), ("My wine (1)", "My-wine-1"), ("와인", "table"), ("mnist", "table")],
 )
-def test_the_name_of_the_task(tmp_path, file, name):
-    frame = pd.DataFrame({"a": [1, 2], "y": [0, 1]})
-    WRITERS["parquet" if "parquet" in file else "csv"](frame, tmp_path / file)
-    assert find({WHOLE: [tmp_path / file]}).task.name == name
+def test_the_name_of_the_task(tmp_path, folder, name):
+    file = tmp_path / folder / "rows.csv"
+    file.parent.mkdir()
+    file.write_text("a,y\n1,2\n3,4\n", encoding="utf-8")
+    assert find({WHOLE: [file]}).task.name == name
