@@ -73,9 +73,10 @@ def find_label(file: TableFile, names: Mapping[str, str], chosen: str, wanted: T
     """
     known = f"the columns of {file.path} are {join(names)}"
     if chosen:
-        if chosen not in names:
+        column = _find(chosen, names)
+        if column is None:
             raise DataError(f"task.table.label is {chosen!r}, and {known}: choose one of them")
-        return chosen
+        return column
     if wanted:
         column = _find(wanted.label, names)
         if column is None:

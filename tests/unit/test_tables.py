@@ -195,6 +195,7 @@ def test_what_is_predicted(write, labels, options, head):
         ("class,b", {}, "class"),
         ("a,how much", {"label": "how much"}, "how_much"),
         ("y,b", {"label": "b"}, "b"),
+        ("a/b,c", {"label": "a_b"}, "a_b"),
     ],
 )
 def test_which_column_is_the_label(write, header, options, label):
@@ -530,7 +531,8 @@ def test_a_file_that_is_changed_while_it_is_read(write, tmp_path, change):
 
 
 def test_damaged_files(write):
-    whole = gzip.compress(b"a,y\n" + b"".join(b"%d,%d\n" % (n, n % 7) for n in range(100_000)))
+    rows = b"".join(b"%d,%d\n" % (n, n % 7) for n in range(100_000))
+    whole = gzip.compress(b"a,y\n") + gzip.compress(rows)
     assert len(write(whole, "t.csv.gz").parts[WHOLE].labels) == 100_000
     assert "t.csv.gz cannot be read" in message(write, whole[: len(whole) // 2], "t.csv.gz")
     assert "t.parquet is no Parquet file that can be read" in message(
