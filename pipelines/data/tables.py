@@ -33,6 +33,8 @@ class Table:
       labels: `[n]`; int64 indexes of classes, or float32.
     """
 
+    follows_order = False
+
     where: str
     files: Sequence[TableFile]
     counts: Sequence[int]
