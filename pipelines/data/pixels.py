@@ -30,10 +30,11 @@ of `Image.resize` calls the result of 3 nearly the same as that of all pixels.""
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height as a viewer shows the image, told by its header alone."""
     width, height = image.size
+    if width == height or image.format == "TIFF":  # whose plugin gives the size when turned
+        return width, height
     # PNG's own `getexif` decodes the whole image, for metadata that may follow the pixels.
-    if width != height and _orientation(Image.Image.getexif(image)) in _TURNED_BY_A_QUARTER:
-        return height, width
-    return width, height
+    is_turned = _orientation(Image.Image.getexif(image)) in _TURNED_BY_A_QUARTER
+    return (height, width) if is_turned else (width, height)
 
 
 def is_of_grey(image: Image.Image) -> bool:
@@ -79,8 +80,8 @@ def separate(image: Image.Image, channels: Literal[1, 3]) -> tuple[Image.Image, 
             "or 16 bits"
         )
     if not turned.has_transparency_data:
-        return turned.convert(mode), None
-    layered = turned.convert("RGBA")
+        return _convert(turned, mode), None
+    layered = _convert(turned, "RGBA")
     opacity = layered.getchannel("A")
     ink = layered.convert("RGB").convert(mode)
     return ink, None if opacity.getextrema()[0] == WHITE else opacity
@@ -163,6 +164,11 @@ def resize(
         canvas.paste(image, ((width - shown[0]) // 2, (height - shown[1]) // 2))
         image = canvas
     return np.asarray(image).reshape(height, width, -1)
+
+
+def _convert(image: Image.Image, mode: str) -> Image.Image:
+    """The image in a mode, without the copy that Pillow makes of one that has it."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _orientation(exif: Image.Exif) -> Any:
