@@ -1,15 +1,13 @@
 """The task of a source of images: MNIST, the user's own, or one that follows from the images."""
 
 import random
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import PurePath
 from typing import Literal
 
 from modules import mnist
 from modules.task import Classification, Feature, Picture, Task
 from pipelines import settings
-from pipelines.data import classes, headers, pixels
+from pipelines.data import classes, headers, naming, pixels
 from pipelines.data.headers import Header
 from pipelines.errors import DataError
 
@@ -20,8 +18,6 @@ _DEFAULT_SIDE = 96
 _LARGEST_COMMON_SIDE = 256
 """Models for phones take smaller pictures; a larger common size is that of a camera."""
 
-_NAMES_OF_OTHERS = {"auto", "images", "mnist", "table"}
-_NAME_LENGTH = 40
 _LOOKED_AT = 2**27
 """Pixels decoded to answer a question on all images: 171,000 of MNIST's, seconds of work."""
 
@@ -38,7 +34,7 @@ def choose(
       wanted: The task that the user named.
 
     Returns:
-      The task, and notes for the user.
+      The task, and notes for the user on what becomes of the images.
 
     Raises:
       DataError: The images do not fit the named task, or have less than two classes.
@@ -47,7 +43,7 @@ def choose(
     if choice.name in ("auto", "mnist"):
         difference = _differ_from_mnist(images, choice.images)
         if not difference:
-            return mnist.TASK, _describe(mnist.TASK, images, choice.images.fit)
+            return mnist.TASK, []
         if choice.name == "mnist":
             raise DataError(f"{difference}: set task to images, which takes any images in folders")
         if all(classes.label(image.file) in classes.OF_MNIST for image in images):
@@ -57,7 +53,7 @@ def choose(
     else:
         task = wanted.data
         _check(task, images, choice.images)
-    return task, [*_describe(task, images, choice.images.fit), *notes]
+    return task, [*notes, *_describe(task, images, choice.images.fit)]
 
 
 def picture(task: Task) -> Picture:
@@ -143,7 +139,7 @@ def _follow(name: str, images: Sequence[Header], choice: settings.Images) -> Tas
     channels = choice.channels or (3 if _have_colour(images) else 1)
     shape = (height, width, channels)
     feature = Feature(FEATURE, shape, picture=Picture(height, width, channels))
-    return Task(_name(name), (feature,), LABEL, Classification(names))
+    return Task(naming.name_task(name, "images"), (feature,), LABEL, Classification(names))
 
 
 def _choose_size(images: Sequence[Header], choice: settings.Images) -> tuple[int, int]:
@@ -165,27 +161,19 @@ def _have_colour(images: Iterable[Header]) -> bool:
     return False
 
 
-def _name(source: str) -> str:
-    """A short name for the user."""
-    name = re.sub("[^A-Za-z0-9_-]+", "-", PurePath(source).name)[:_NAME_LENGTH].strip("-")
-    return "images" if name.lower() in {"", *_NAMES_OF_OTHERS} else name
-
-
 def _describe(
     task: Task, images: Sequence[Header], fit: Literal["stretch", "letterbox"]
 ) -> list[str]:
-    """Which task it is, and what becomes of images of other sizes."""
+    """What becomes of images of other sizes."""
     wanted = picture(task)
-    sizes = [image.size for image in images]
-    text = (
-        f"task {task.name}: {len(classes.of_task(task))} classes, {wanted.width}x{wanted.height} "
-        f"{'grey' if wanted.channels == 1 else 'colour'}"
-    )
+    sizes = [image.size for image in images if image.size != (wanted.width, wanted.height)]
+    if not sizes:
+        return []
+    change = "resized"
     if any(width * wanted.height != height * wanted.width for width, height in sizes):
-        text += {"stretch": ", stretched", "letterbox": ", letterboxed"}[fit]
-    elif any(size != (wanted.width, wanted.height) for size in sizes):
-        text += ", resized"
+        change = {"stretch": "stretched", "letterbox": "letterboxed"}[fit]
     scales = ((wanted.width / width, wanted.height / height) for width, height in sizes)
     choose_side = {"stretch": max, "letterbox": min}[fit]
     enlarged = sum(choose_side(scale) > 1 for scale in scales)
-    return [text, *([f"{enlarged:,} of {len(images):,} images enlarged"] if enlarged else [])]
+    note = f"{len(sizes):,} of {len(images):,} images {change}"
+    return [f"{note}, {enlarged:,} of them enlarged" if enlarged else note]

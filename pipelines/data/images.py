@@ -88,7 +88,10 @@ class Images:
       labels: int64 `[n]`, indexes of classes.
       feature: Of the task.
       look: What becomes of each image.
+      follows_order: Files can be read in any order.
     """
+
+    follows_order = True
 
     where: str
     files: Sequence[Entry]

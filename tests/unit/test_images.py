@@ -269,10 +269,11 @@ def test_another_size_is_of_another_task(tmp_path: Path, shape: tuple[int, int])
         open_images(tmp_path, choice=ONLY_MNIST, wanted=mnist.TASK)
 
 
-def test_which_task_was_chosen_is_said(tmp_path: Path, drawn: NDArray[np.uint8]) -> None:
+def test_nothing_is_said_of_mnists_images(tmp_path: Path, drawn: NDArray[np.uint8]) -> None:
+    """Which task it is, `prepare` says of every source."""
     save(tmp_path / "3" / "a.png", drawn)
     save(tmp_path / "4" / "a.png", drawn)
-    assert open_mnist(tmp_path).notes == ["task mnist: 10 classes, 28x28 grey"]
+    assert open_mnist(tmp_path).notes == []
 
 
 def test_images_of_digits_can_be_ordinary_ones(tmp_path: Path, drawn: NDArray[np.uint8]) -> None:
