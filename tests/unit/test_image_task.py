@@ -264,10 +264,12 @@ def test_large_images_are_looked_at_until_colour_is_sure(
     decoded.clear()
     assert open_images(tmp_path).task.pictures.picture.channels == 1
     assert len(decoded) == 20
-    monkeypatch.setattr(image_task, "_LOOKED_AT", 3 * 32 * 32)
-    decoded.clear()
-    assert open_images(tmp_path).task.pictures.picture.channels == 1
-    assert len(decoded) == 3
+    for fewest, pixel_count, expected in ((3, 0, 3), (0, 3 * 32 * 32, 3), (3, 5 * 32 * 32, 5)):
+        monkeypatch.setattr(image_task, "_FEWEST", fewest)
+        monkeypatch.setattr(image_task, "_LOOKED_AT", pixel_count)
+        decoded.clear()
+        assert open_images(tmp_path).task.pictures.picture.channels == 1
+        assert len(decoded) == expected
 
 
 @pytest.mark.parametrize(("ink", "ground"), [((250, 200, 90), "black"), ((60, 0, 20), "white")])

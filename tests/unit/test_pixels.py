@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.data import pixels
+from pipelines import walk
+from pipelines.data import headers, pixels
 
 
 def checkerboard(width: int, height: int) -> Image.Image:
@@ -194,3 +195,52 @@ def test_colour_that_nobody_sees_is_none() -> None:
 )
 def test_what_a_header_says_of_colour(mode: str, is_of_grey: bool) -> None:
     assert pixels.is_of_grey(Image.new(mode, (2, 2))) == is_of_grey
+
+
+TRANSPARENT = {
+    "PNG": {},
+    "GIF": {},
+    "WEBP": {"lossless": True},
+    "TIFF": {},
+    "JPEG2000": {},
+    "ICO": {"sizes": [(40, 30)]},
+    "AVIF": {},
+}
+
+
+@pytest.mark.parametrize("suffix", TRANSPARENT)
+def test_a_header_says_whether_an_image_may_be_transparent(tmp_path: Path, suffix: str) -> None:
+    """Else its ground would be chosen without it."""
+    image = Image.new("RGBA", (40, 30), (*ORANGE, 0))
+    image.paste((*ORANGE, 255), (0, 0, 20, 30))
+    image.save(tmp_path / "a", suffix, **TRANSPARENT[suffix])
+    (entry,) = walk.files(tmp_path)
+    header = headers.read(entry)
+    assert header == (entry, 40, 30, False, True)
+    image.convert("RGB").save(tmp_path / "a", suffix, **TRANSPARENT[suffix])
+    assert suffix == "ICO" or not headers.read(entry).is_transparent
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix", "options"),
+    [("CMYK", "JPEG", {}), ("L", "JPEG", {}), ("RGB", "JPEG", {"progressive": True})],
+)
+def test_every_kind_of_large_jpeg(mode: str, suffix: str, options: dict[str, object]) -> None:
+    image = Image.new("RGB", (1000, 800), ORANGE).convert(mode)
+    stored = reopened(image, suffix, quality=95, **options)
+    pixels.decode_smaller(stored, 50)
+    ink, _ = pixels.separate(stored, 3)
+    assert ink.size == (125, 100)
+    expected = GREY_OF_ORANGE if mode == "L" else ORANGE
+    assert np.abs(np.asarray(ink).astype(int) - expected).max() <= 2
+
+
+def test_a_phones_photo_with_a_preview() -> None:
+    image = Image.new("RGB", (1000, 800), ORANGE)
+    preview = Image.new("RGB", (200, 160), "blue")
+    stored = reopened(image, "MPO", save_all=True, append_images=[preview], quality=95)
+    assert stored.format == "MPO"
+    pixels.decode_smaller(stored, 50)
+    ink, _ = pixels.separate(stored, 3)
+    assert ink.size == (125, 100)
+    assert np.abs(np.asarray(ink).astype(int) - ORANGE).max() <= 2
