@@ -39,7 +39,7 @@ def choose(
       The task, and notes for the user on what becomes of the images.
 
     Raises:
-      DataError: The images do not fit the named task, or have less than two classes.
+      DataError: The images do not fit the named task, or are of fewer than two classes.
     """
     notes = []
     if choice.name in ("auto", "mnist"):
