@@ -2,19 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipelines.data import formats, images
+from pipelines.data import classes, formats
 from pipelines.data.formats import Format
 from pipelines.data.passed_over import PassedOver
 from pipelines.errors import DataError
 from pipelines.walk import Entry
 
-_NEEDED = "TFRecords, MNIST's IDX files, or images in folders 0 to 9 are needed"
+_NEEDED = {
+    None: "images in a folder for each class, CSV or Parquet files, TFRecords or MNIST's IDX files",
+    Format.IMAGE: "images in a folder for each class",
+    Format.RECORDS: "TFRecords",
+    Format.IDX: "MNIST's IDX files",
+    Format.TABLE: "CSV or Parquet files",
+}
+"""What a source may hold, by the format that is wanted."""
 
 ByFormat = Mapping[Format, Sequence[Entry]]
 
 
 def choose(
-    files: Sequence[Entry], where: str, passed_over: PassedOver
+    files: Sequence[Entry], where: str, passed_over: PassedOver, wanted: Format | None = None
 ) -> tuple[Format, Sequence[Entry]]:
     """The format of a part, and the files of this format that are read.
 
@@ -22,13 +29,15 @@ def choose(
       files: All files of the part.
       where: The part, for messages.
       passed_over: Counts the rest of them.
+      wanted: The one format to read; None for the one that is there.
 
     Raises:
       DataError: There are none, or files of several formats; or one cannot be read.
     """
     by_format: dict[Format, list[Entry]] = {kind: [] for kind in Format}
     for file in files:
-        if (kind := _recognize(file)) is None:
+        kind = _recognize(file)
+        if kind is None or wanted not in (None, kind):
             passed_over.add_file(file.name)
         else:
             by_format[kind].append(file)
@@ -36,7 +45,9 @@ def choose(
     chosen = {id(file) for kept in candidates.values() for file in kept}
     others = [file for kept in by_format.values() for file in kept if id(file) not in chosen]
     if not candidates:
-        raise DataError(f"{where} holds no data: {_describe(others, passed_over)}{_NEEDED}")
+        raise DataError(
+            f"{where} holds no data: {_describe(others, passed_over)}{_NEEDED[wanted]} are needed"
+        )
     if len(candidates) > 1:
         first = " and ".join(f"{k.value} such as {f[0].path}" for k, f in candidates.items())
         raise DataError(f"{where} holds {first}: give a directory with one of these formats")
@@ -47,19 +58,24 @@ def choose(
 
 def _find_candidates(by_format: ByFormat) -> ByFormat:
     """The formats that the part may have, each with its files."""
-    pictures = [file for file in by_format[Format.IMAGE] if images.label(file)]
-    has_labels = any(images.label(file) in images.LABELS for file in pictures)
-    if has_labels:
-        # What lies in folders beside those of the digits is not of this source.
+    pictures = [file for file in by_format[Format.IMAGE] if classes.label(file)]
+    folders = {classes.label(file) for file in pictures}
+    if len(folders) > 1 or not folders.isdisjoint(classes.OF_MNIST):
+        # What else lies in folders, beside those of the classes, is not of this source.
         candidates = {
             kind: [file for file in files if "/" not in file.name]
             for kind, files in by_format.items()
         }
+        candidates[Format.IMAGE] = pictures
     else:
         candidates = {kind: _take_highest(files) for kind, files in by_format.items()}
-    is_of_images = has_labels or not (candidates[Format.RECORDS] or candidates[Format.IDX])
-    candidates[Format.IMAGE] = pictures if is_of_images else []
-    return {kind: files for kind, files in candidates.items() if files}
+        candidates[Format.IMAGE] = []
+        if not any(candidates.values()):
+            candidates[Format.IMAGE] = pictures
+    found = {kind: files for kind, files in candidates.items() if files}
+    if len(found) > 1:
+        found.pop(Format.TABLE, None)  # such as annotations
+    return found
 
 
 def _take_highest(files: Sequence[Entry]) -> list[Entry]:

@@ -1,4 +1,7 @@
-"""The format of a file, told by its content: its name is no more than what it claims to be."""
+"""The format of a file, told by its content: its name is no more than what it claims to be.
+
+Only CSV, which has no signature, is told by its name.
+"""
 
 import contextlib
 import functools
@@ -21,6 +24,9 @@ _PICTURES = (
 _NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 """Pillow tells these formats, but reads them through other programs or not at all."""
 
+_PARQUET = b"PAR1"
+"""Parquet's first four bytes, and its last: parquet-format, README."""
+
 _COMPRESSIONS = {"GZIP": (b"\x1f\x8b", 31), "ZLIB": (b"\x78", 15)}
 """TensorFlow's names: the first bytes, and the window size by which zlib knows the format."""
 
@@ -31,9 +37,11 @@ class Format(Enum):
     IMAGE = "images"
     RECORDS = "TFRecord files"
     IDX = "IDX files"
+    TABLE = "CSV or Parquet files"
 
 
 _CLAIMS = {
+    Format.TABLE: r"\.([ct]sv(\.gz)?|parquet)$",
     Format.IMAGE: r"\.(png|jpe?g|bmp|gif|webp|tiff?|pgm)$",
     Format.RECORDS: r"^(?!.*\.(idx|index|tfindex)$).*(tfrecord|-\d+-of-\d+)",
     Format.IDX: r"idx\d-ubyte",
@@ -57,10 +65,18 @@ def recognize(file: Path) -> Format | None:
             return Format.RECORDS
         if _is_idx(content):
             return Format.IDX
+    claimed = claim(file.name)
+    # A table may begin with any text, such as the signature of an image.
+    if head.startswith(_PARQUET) or claimed is Format.TABLE:
+        return Format.TABLE
     if head.startswith(_PICTURES) or (head and _is_picture(file)):
         return Format.IMAGE
-    claims = (f for f, pattern in _CLAIMS.items() if re.search(pattern, file.name.lower()))
-    return next(claims, None)
+    return claimed
+
+
+def claim(name: str) -> Format | None:
+    """The format that a file's name claims."""
+    return next((f for f, pattern in _CLAIMS.items() if re.search(pattern, name.lower())), None)
 
 
 def compression(head: bytes) -> str:

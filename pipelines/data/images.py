@@ -1,133 +1,149 @@
-"""Images in folders named after their digit."""
+"""Images in a folder for each class: any format, size and kind that Pillow reads."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from modules import features
-from pipelines.data import formats, pixels
-from pipelines.data.examples import Examples, from_bytes
+from modules.task import Feature, Picture, Task
+from pipelines import settings
+from pipelines.data import classes, headers, image_task, pixels
+from pipelines.data.headers import Header
+from pipelines.data.source import Batch, Source
 from pipelines.errors import DataError
 from pipelines.walk import Entry
 
-LABELS = tuple(str(digit) for digit in range(features.CLASSES))
-"""Names of folders."""
-
-_SIZE = (features.WIDTH, features.HEIGHT)
+_BATCH = 1024
+_BATCH_BYTES = 2**24
 _GROUNDS = {pixels.BLACK: "black", pixels.WHITE: "white"}
+
+
+def open_source(
+    name: str,
+    parts: Mapping[str, Sequence[Entry]],
+    places: Mapping[str, str],
+    choice: settings.Task,
+    wanted: Task | None,
+) -> Source:
+    """Find the task of images and how to read them; of most, the header alone is read.
+
+    Args:
+      name: Of the source, a path.
+      parts: Images by `TRAIN` and `EVAL`, or by `WHOLE`; the first part of a name is the class.
+      places: What a message calls each part.
+      choice: Which task, size and fit the settings ask for.
+      wanted: The task that the user named, of one picture.
+
+    Raises:
+      DataError: A file is not an image, or the images do not fit the task.
+    """
+    with headers.large_allowed():
+        found = {part: [headers.read(file) for file in files] for part, files in parts.items()}
+        every = [image for images in found.values() for image in images]
+        task, notes = image_task.choose(name, every, choice, wanted)
+        picture = image_task.picture(task)
+        # One ground for all parts, or a model would be judged on others than it learnt from.
+        ground = _choose_ground(every, picture.channels)
+    if ground is not None:
+        notes.append(f"transparent images put on {_GROUNDS[ground]}")
+    look = _Look(picture, choice.images.fit, pixels.BLACK if ground is None else ground)
+    index = {label: number for number, label in enumerate(classes.of_task(task))}
+    opened = {
+        part: Images(
+            places[part],
+            files,
+            np.asarray([index[classes.label(file)] for file in files], np.int64),
+            task.features[0],
+            look,
+        )
+        for part, files in parts.items()
+    }
+    return Source(name, task, opened, notes)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Look:
+    """What becomes of each image.
+
+    Attributes:
+      picture: Its size and channels.
+      fit: See `pixels.resize`.
+      ground: For transparent ones.
+    """
+
+    picture: Picture
+    fit: Literal["stretch", "letterbox"]
+    ground: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """Images that were read, before transparent ones have a ground.
+    """A part of a source of images; a `source.Part`.
 
     Attributes:
+      where: For messages.
       files: `n` of them.
-      grey: `[n, 28, 28]`, see `pixels.to_grey`.
-      opacity: Likewise; None where all are opaque.
+      labels: int64 `[n]`, indexes of classes.
+      feature: Of the task.
+      look: What becomes of each image.
+      follows_order: Files can be read in any order.
     """
 
+    follows_order = True
+
+    where: str
     files: Sequence[Entry]
-    grey: NDArray[np.uint8]
-    opacity: NDArray[np.uint8] | None
+    labels: NDArray[Any]
+    feature: Feature
+    look: _Look
 
-    def __len__(self) -> int:
-        return len(self.files)
+    def read(self, indices: NDArray[Any]) -> Iterator[Batch]:
+        """Decode images in the order of `indices`, in batches of up to 16 megabytes.
 
-
-def label(file: Entry) -> str:
-    """The folder that an image lies in, at any depth: the first part of its name."""
-    folder, slash, _ = file.name.partition("/")
-    return folder if slash else ""
-
-
-def read(files: Sequence[Entry]) -> Images:
-    """Read images of 28x28 pixels, grey, light ink on dark ground as MNIST's.
-
-    Args:
-      files: Named relative to the folder that holds those of the digits.
-
-    Raises:
-      DataError: A folder that is not a digit, or an image that cannot be read or has another size.
-    """
-    grey = np.empty((len(files), features.HEIGHT, features.WIDTH), np.uint8)
-    opacity = None
-    for index, file in enumerate(files):
-        if label(file) not in LABELS:
-            raise DataError(
-                f"{file.path} lies in a folder called {label(file)!r}, which must be its label, "
-                "0 to 9"
-            )
-        grey[index], transparent = _read(file)
-        if transparent is not None:
-            if opacity is None:
-                opacity = np.full_like(grey, pixels.WHITE)
-            opacity[index] = transparent
-    return Images(files, grey, opacity)
+        Raises:
+          DataError: One cannot be read, or its ink has the colour of the ground.
+        """
+        size = self.feature.size
+        step = max(1, min(_BATCH, _BATCH_BYTES // (4 * size)))
+        for start in range(0, len(indices), step):
+            chosen = indices[start : start + step]
+            rows = np.empty((len(chosen), size), np.float32)
+            with headers.large_allowed():
+                for row, index in zip(rows, chosen, strict=True):
+                    row[:] = _decode(self.files[index], self.look).ravel()
+            rows /= pixels.WHITE
+            rows -= 0.5
+            yield Batch({self.feature.name: rows}, self.labels[chosen])
 
 
-def choose_ground(parts: Iterable[Images]) -> int | None:
-    """The one ground for the transparent images of a source; None where there are none."""
-    transparent = [
-        (part.grey[chosen], part.opacity[chosen])
-        for part in parts
-        if part.opacity is not None
-        for chosen in [part.opacity.min(axis=(1, 2)) < pixels.WHITE]
-    ]
-    if not transparent:
-        return None
-    grey, opacity = (np.concatenate(planes) for planes in zip(*transparent, strict=True))
-    return pixels.choose_ground(grey, opacity)
+def _decode(file: Entry, look: _Look) -> NDArray[np.uint8]:
+    """The pixels of an image, `[height, width, channels]`."""
+    picture = look.picture
+    with headers.opened(file) as image:
+        pixels.decode_smaller(image, max(picture.width, picture.height))
+        ink, opacity = pixels.separate(image, picture.channels)
+        seen = ink
+        if opacity is not None:
+            seen = pixels.put_on(look.ground, ink, opacity)
+            if pixels.is_plain(seen) and not pixels.is_plain(opacity):
+                raise DataError(
+                    f"{file.path} has ink as {_GROUNDS[look.ground]} as the ground that most "
+                    "transparent images need: save the images without transparency"
+                )
+        return pixels.resize(seen, picture.width, picture.height, look.fit)
 
 
-def describe_ground(ground: int) -> str:
-    """What was done with transparent images, for the user."""
-    return f"transparent images put on {_GROUNDS[ground]}"
-
-
-def to_examples(images: Images, ground: int | None, where: str) -> Examples:
-    """The examples, with transparent images on the ground.
-
-    Raises:
-      DataError: As `from_bytes`; or an image's ink has the colour of the ground.
-    """
-    grey = images.grey
-    if images.opacity is not None and ground is not None:
-        grey = pixels.put_on(ground, images.grey, images.opacity)
-        vanished = np.flatnonzero(_is_plain(grey) & ~_is_plain(images.opacity))
-        if vanished.size:
-            raise DataError(
-                f"{images.files[vanished[0]].path} has ink as {_GROUNDS[ground]} as the ground "
-                "that most transparent images need: save the images without transparency"
-            )
-    labels = np.asarray([int(label(file)) for file in images.files])
-    return from_bytes(grey, labels, where)
-
-
-def _read(file: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    try:
-        with Image.open(file.path, formats=formats.picture_formats()) as image:
-            # Before anything is decoded, which of a huge image takes long.
-            if sorted(image.size) != sorted(_SIZE):
-                raise _wrong_size(file, image.size)
-            grey, opacity = pixels.to_grey(image)
-    except DataError:
-        raise
-    except Exception as error:  # Pillow's plugins raise whatever they meet
-        raise DataError(f"{file.path} is not an image that can be read: {error}") from None
-    if grey.shape[::-1] != _SIZE:
-        raise _wrong_size(file, grey.shape[::-1])
-    return grey, opacity
-
-
-def _wrong_size(file: Entry, size: tuple[int, ...]) -> DataError:
-    return DataError(f"{file.path} has {size[0]}x{size[1]} pixels, not 28x28: resize it")
-
-
-def _is_plain(planes: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    flat = planes.reshape(len(planes), -1)
-    plain: NDArray[np.bool_] = flat.min(axis=1) == flat.max(axis=1)
-    return plain
+def _choose_ground(images: Iterable[Header], channels: Literal[1, 3]) -> int | None:
+    """The one ground for transparent images; None if none of those looked at is transparent."""
+    light = opacity = 0
+    is_needed = False
+    for header in image_task.look_at(image for image in images if image.is_transparent):
+        with headers.opened(header.file) as image:
+            ink, transparent = pixels.separate(image, channels)
+            if transparent is not None:
+                is_needed = True
+                more_light, more_opacity = pixels.weigh(ink, transparent)
+                light, opacity = light + more_light, opacity + more_opacity
+    return pixels.choose_ground(light, opacity) if is_needed else None

@@ -15,10 +15,10 @@ _FILES = {
 }
 _SUFFIXES = {
     *(".md5", ".sha1", ".sha256", ".sha512", ".crc", ".crc32", ".sum"),
-    *(".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml"),
+    *(".txt", ".md", ".rst", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml"),
     *(".html", ".pdf", ".log", ".py", ".ipynb", ".sh", ".bak", ".tmp"),
 }
-"""Checksums, and documents. All other files are told by their content."""
+"""Checksums, and documents. All other files are told by their content, tables by their suffix."""
 
 _SHOWN = 5
 

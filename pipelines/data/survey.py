@@ -7,20 +7,22 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from pipelines import walk
-from pipelines.data import images
+from pipelines.data import classes, formats
+from pipelines.data.formats import Format
 from pipelines.data.manifest import EVAL, TRAIN
 from pipelines.data.passed_over import PassedOver, is_no_example
+from pipelines.data.source import WHOLE
 from pipelines.errors import DataError
 from pipelines.walk import Entry
-
-WHOLE = "whole"
-"""The part of a source that has no splits."""
 
 _SPLIT_FOLDERS = {
     TRAIN: ("train", "training"),
     EVAL: ("eval", "evaluation", "test", "testing", "val", "valid", "validation"),
 }
-"""In the order of preference, in any case, also with the prefix `Split-`, as TFX has it."""
+"""In the order of preference, in any case, also with the prefix `Split-`, as TFX has it.
+
+A folder of classes called so is taken for a split; the note of what was passed over tells.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,23 +90,46 @@ def _to_parts(entries: list[Entry], passed_over: PassedOver) -> dict[str, list[E
         if len(splits) == 2:
             _pass_over(passed_over, by_folder.keys() - splits.values(), loose)
             return {name: _unwrap(by_folder[folder]) for name, folder in splits.items()}
-        if TRAIN in splits and not loose and by_folder.keys().isdisjoint(images.LABELS):
+        if TRAIN in splits and not loose and not _is_class(splits[TRAIN], by_folder):
             _pass_over(passed_over, by_folder.keys() - {splits[TRAIN]}, loose)
             return {WHOLE: _unwrap(by_folder[splits[TRAIN]])}
+        if by_file := _find_split_files(entries, loose):
+            rest = {file.name for files in by_file.values() for file in files}
+            _pass_over(passed_over, by_folder, [file for file in loose if file.name not in rest])
+            return by_file
         inner = _unwrap_once(by_folder, loose)
         if inner is None:
             return {WHOLE: entries}
         entries = inner
 
 
-def _choose_splits(folders: Iterable[str]) -> dict[str, str]:
-    """The folder of each split that there is."""
-    names = {folder.lower().removeprefix("split-"): folder for folder in sorted(folders)}
+def _is_class(train: str, by_folder: Mapping[str, list[Entry]]) -> bool:
+    """Whether a folder called `train` is a class: beside those of MNIST, or of trains."""
+    is_of_mnist = not by_folder.keys().isdisjoint(classes.OF_MNIST)
+    _, loose = _group(by_folder[train])
+    return is_of_mnist or _hold_image(loose)
+
+
+def _find_split_files(entries: Iterable[Entry], loose: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """Both splits where they are files such as `train.csv` and `test.csv`, not beside images."""
+    if _hold_image(entries):
+        return {}
+    by_stem: dict[str, list[Entry]] = {}
+    for file in loose:
+        if formats.claim(file.name) in (Format.TABLE, Format.RECORDS):
+            by_stem.setdefault(file.name.partition(".")[0], []).append(file)
+    splits = _choose_splits(by_stem)
+    return {name: by_stem[stem] for name, stem in splits.items()} if len(splits) == 2 else {}
+
+
+def _choose_splits(found: Iterable[str]) -> dict[str, str]:
+    """The name, of a folder or file, of each split that there is."""
+    names = {name.lower().removeprefix("split-"): name for name in sorted(found)}
     chosen = {
         split: next((names[name] for name in known if name in names), None)
         for split, known in _SPLIT_FOLDERS.items()
     }
-    return {split: folder for split, folder in chosen.items() if folder is not None}
+    return {split: name for split, name in chosen.items() if name is not None}
 
 
 def _unwrap(entries: list[Entry]) -> list[Entry]:
@@ -118,7 +143,13 @@ def _unwrap_once(by_folder: Mapping[str, list[Entry]], loose: list[Entry]) -> li
     if loose or len(by_folder) != 1:
         return None
     ((folder, inner),) = by_folder.items()
-    return None if folder in images.LABELS else inner
+    folders, files = _group(inner)
+    is_class = folder in classes.OF_MNIST or (len(folders) < 2 and _hold_image(files))
+    return None if is_class else inner
+
+
+def _hold_image(entries: Iterable[Entry]) -> bool:
+    return any(formats.claim(entry.name) is Format.IMAGE for entry in entries)
 
 
 def _group(entries: list[Entry]) -> tuple[dict[str, list[Entry]], list[Entry]]:

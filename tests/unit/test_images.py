@@ -1,4 +1,4 @@
-"""Images in folders named after their digit: what a viewer shows is what is read."""
+"""Images in folders of MNIST's classes: what a viewer shows is what is read, pixel by pixel."""
 
 import struct
 import zlib
@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines import walk
-from pipelines.data import images, pixels
-from pipelines.data.examples import Examples
+from modules import mnist
+from pipelines import settings
+from pipelines.data.source import Source
 from pipelines.errors import DataError
+from tests.unit.image_files import open_images, read, read_bytes
 
 
 def save(file: Path, array: NDArray | None = None, mode: str = "L", **options: object) -> Path:
@@ -23,15 +24,22 @@ def save(file: Path, array: NDArray | None = None, mode: str = "L", **options: o
     return file
 
 
-def load(directory: Path) -> Examples:
-    read = images.read(list(walk.files(directory)))
-    return images.to_examples(read, images.choose_ground([read]), str(directory))
+def open_mnist(*directories: Path) -> Source:
+    source = open_images(*directories)
+    assert source.task == mnist.TASK
+    return source
+
+
+def load(directory: Path) -> list[int]:
+    """The labels of what was read, decoded too."""
+    source = open_mnist(directory)
+    read(source)
+    return source.parts["whole"].labels.tolist()
 
 
 def grey(directory: Path) -> NDArray[np.uint8]:
     """What was read, as bytes `[n, 28, 28]`."""
-    scaled = (load(directory).images + 0.5) * 255
-    return scaled.round().astype(np.uint8).reshape(-1, 28, 28)
+    return read_bytes(open_mnist(directory)).reshape(-1, 28, 28)
 
 
 @pytest.fixture
@@ -53,7 +61,7 @@ def test_every_format(tmp_path: Path, drawn: NDArray[np.uint8], suffix: str) -> 
     save(tmp_path / "1" / f"a.{suffix}", drawn, **{"sizes": [(28, 28)]} if suffix == "ico" else {})
     tolerance = 50 if suffix.lower() in {"jpg", "jpeg", "webp"} else 0
     assert np.abs(grey(tmp_path)[0].astype(int) - drawn).max() <= tolerance
-    assert load(tmp_path).labels.tolist() == [1]
+    assert load(tmp_path) == [1]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
@@ -161,9 +169,12 @@ def test_both_parts_of_a_source_have_one_ground(tmp_path: Path, drawn: NDArray[n
     for number in range(3):
         with_opacity(0, drawn).save(save(tmp_path / "a" / "1" / f"{number}.png"))
     with_opacity(160, drawn).save(save(tmp_path / "b" / "1" / "0.png"))
-    parts = [images.read(list(walk.files(tmp_path / name))) for name in "ab"]
-    assert images.choose_ground(parts) == pixels.WHITE
-    assert images.choose_ground(parts[1:]) == pixels.BLACK
+    both = open_mnist(tmp_path / "a", tmp_path / "b")
+    assert both.notes[-1] == "transparent images put on white"
+    assert read_bytes(both, "eval")[0, 0] == 255
+    alone = open_mnist(tmp_path / "b")
+    assert alone.notes[-1] == "transparent images put on black"
+    assert read_bytes(alone)[0, 0] == 0
 
 
 def test_ink_of_the_grounds_colour_is_refused(tmp_path: Path, drawn: NDArray[np.uint8]) -> None:
@@ -226,27 +237,64 @@ def test_label_is_the_folder_and_order_is_that_of_names(tmp_path: Path) -> None:
     for digit in (7, 0, 9):
         for name in ("b.png", "a.png", "deeper/and/deeper/c.png"):
             save(tmp_path / str(digit) / name, np.full((28, 28), digit, np.uint8))
-    loaded = load(tmp_path)
-    assert loaded.labels.tolist() == [0, 0, 0, 7, 7, 7, 9, 9, 9]
+    assert load(tmp_path) == [0, 0, 0, 7, 7, 7, 9, 9, 9]
     assert grey(tmp_path)[:, 0, 0].tolist() == [0, 0, 0, 7, 7, 7, 9, 9, 9]
 
 
+ONLY_MNIST = settings.Task(name="mnist")
+
+
 @pytest.mark.parametrize("folder", ["cat", "10", "-1", "03", "\uff11"])
-def test_folder_that_is_no_digit(tmp_path: Path, folder: str) -> None:
+def test_a_folder_that_is_no_digit_is_of_another_task(tmp_path: Path, folder: str) -> None:
     save(tmp_path / "3" / "a.png")
     file = save(tmp_path / folder / "a.png")
+    assert set(open_images(tmp_path).task.head.classes) == {"3", folder}
     with pytest.raises(DataError) as caught:
-        load(tmp_path)
-    assert str(file) in str(caught.value)
-    assert repr(folder) in str(caught.value)
+        open_images(tmp_path, choice=ONLY_MNIST, wanted=mnist.TASK)
+    assert str(caught.value) == (
+        f"{file} lies in a folder called {folder!r}, and those of mnist are 0 to 9: set task to "
+        "images, which takes any images in folders"
+    )
 
 
 @pytest.mark.parametrize("shape", [(27, 27), (28, 29), (1, 1)])
-def test_another_size(tmp_path: Path, shape: tuple[int, int]) -> None:
+def test_another_size_is_of_another_task(tmp_path: Path, shape: tuple[int, int]) -> None:
+    save(tmp_path / "4" / "a.png")
     file = save(tmp_path / "3" / "a.png", np.zeros(shape, np.uint8))
-    with pytest.raises(DataError) as caught:
-        load(tmp_path)
-    assert f"{file} has {shape[1]}x{shape[0]} pixels, not 28x28" in str(caught.value)
+    reason = f"{file} has {shape[1]}x{shape[0]} pixels, not 28x28"
+    source = open_images(tmp_path)
+    assert source.task.head.classes == ("3", "4")
+    assert f"not mnist, as {reason}" in source.notes
+    with pytest.raises(DataError, match=f"^{reason}: set task to images"):
+        open_images(tmp_path, choice=ONLY_MNIST, wanted=mnist.TASK)
+
+
+def test_nothing_is_said_of_mnists_images(tmp_path: Path, drawn: NDArray[np.uint8]) -> None:
+    """Which task it is, `prepare` says of every source."""
+    save(tmp_path / "3" / "a.png", drawn)
+    save(tmp_path / "4" / "a.png", drawn)
+    assert open_mnist(tmp_path).notes == []
+
+
+def test_images_of_digits_can_be_ordinary_ones(tmp_path: Path, drawn: NDArray[np.uint8]) -> None:
+    save(tmp_path / "3" / "a.png", drawn)
+    save(tmp_path / "4" / "a.png", 255 - drawn)
+    source = open_images(tmp_path, choice=settings.Task(name="images"))
+    assert source.task.head.classes == ("3", "4")
+    assert (read_bytes(source) == [drawn.ravel(), 255 - drawn.ravel()]).all()
+
+
+def test_settings_of_other_pictures_are_of_another_task(tmp_path: Path) -> None:
+    save(tmp_path / "3" / "a.png")
+    save(tmp_path / "4" / "a.png")
+    for name, value in (("height", 32), ("width", 14), ("channels", 3)):
+        looks = settings.Images(**{name: value})
+        source = open_images(tmp_path, choice=settings.Task(images=looks))
+        assert getattr(source.task.pictures.picture, name) == value
+        reason = f"task.images.{name} is {value}, and mnist has {28 if value > 3 else 1}"
+        assert f"not mnist, as {reason}" in source.notes
+        with pytest.raises(DataError, match=f"^{reason}: "):
+            open_images(tmp_path, choice=settings.Task(name="mnist", images=looks))
 
 
 def test_broken_file(tmp_path: Path) -> None:
