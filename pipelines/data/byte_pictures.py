@@ -26,6 +26,8 @@ class BytePictures:
       DataError: Pictures of another size than the task's.
     """
 
+    follows_order = True
+
     def __init__(
         self, where: str, task: Task, pixels: NDArray[np.uint8], labels: NDArray[Any]
     ) -> None:

@@ -1,6 +1,7 @@
 """The checks that the examples of every source go through, their digest and their split."""
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,12 @@ class Tally:
         self.is_constant = self.is_constant and all(
             bool((value == first).all()) for value, first in zip(values, self._first, strict=True)
         )
+
+    def count(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Add batches on their way."""
+        for batch in batches:
+            self.add(batch)
+            yield batch
 
     def describe(self) -> Split:
         """The manifest's entry of the split."""
@@ -135,6 +142,27 @@ def split(
         stratify=labels if _can_stratify(task, labels, eval_count) else None,
     )
     return train, evaluation
+
+
+def choose_order(task: Task, labels: NDArray[Any]) -> Indices:
+    """An order for the examples of a split: their own, unless they come class by class.
+
+    Training and its checks read some of the examples first, which should be of all classes.
+
+    Args:
+      task: What the labels are for.
+      labels: `[n]`, in the examples' own order.
+
+    Returns:
+      A reproducible permutation of the examples.
+    """
+    order = np.arange(len(labels))
+    if isinstance(task.head, Classification):
+        shares = np.unique(labels, return_counts=True)[1] / max(len(labels), 1)
+        changes = np.count_nonzero(labels[1:] != labels[:-1])
+        if changes >= (1 - np.square(shares).sum()) * (len(labels) - 1) / 2:
+            return order  # at least half as many changes as in a random order
+    return np.random.RandomState(0).permutation(order)
 
 
 def _can_stratify(task: Task, labels: NDArray[Any], eval_count: int) -> bool:

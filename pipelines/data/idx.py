@@ -248,7 +248,7 @@ def _load(file: Path, dimensions: int) -> NDArray[np.uint8]:
         with file.open("rb") as stream:
             is_compressed = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
             stream.seek(0)
-            content = gzip.open(stream) if is_compressed else stream
+            content = gzip.GzipFile(fileobj=stream) if is_compressed else stream
             return parse(content, dimensions, str(file))
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{file} is truncated or not a gzip file: get it again") from None

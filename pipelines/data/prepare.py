@@ -32,6 +32,7 @@ from pipelines.data.manifest import (
     describe_file,
     shard_names,
 )
+from pipelines.data.reorder import reorder
 from pipelines.data.source import WHOLE, Batch, Part, Source
 from pipelines.errors import DataError, DocumentError, OutputError
 
@@ -301,20 +302,31 @@ def _write_split(task: Task, part: Part, indices: Indices | None, directory: Pat
         copied = part.copy(directory) if isinstance(part, records.Records) else None
         if copied is not None:
             return copied
-        indices = np.arange(len(part.labels))
+        indices = examples.choose_order(task, part.labels)
+    batches = _read(task, part, indices, directory)
     tally = Tally(task)
-    shards.write(task, _check(task, part, indices, tally), directory, len(indices))
+    shards.write(task, tally.count(batches), directory, len(indices))
     if len(tally) != len(indices):
         raise DataError(f"{part.where} changed while it was read: try again")
     return tally
 
 
-def _check(task: Task, part: Part, indices: Indices, tally: Tally) -> Iterator[Batch]:
-    """Read examples, and count those that are right."""
+def _read(task: Task, part: Part, indices: Indices, directory: Path) -> Iterator[Batch]:
+    """Read and check examples; they come in the order of the indices from any reader."""
+    if part.follows_order or bool((indices[1:] > indices[:-1]).all()):
+        return _check(task, part, indices, indices)
+    # The example that comes first is the one with the lowest index.
+    positions = np.argsort(indices)
+    batches = _check(task, part, indices, indices[positions])
+    return reorder(task, batches, positions, directory)
+
+
+def _check(task: Task, part: Part, indices: Indices, numbers: Indices) -> Iterator[Batch]:
+    """Read examples that come with these numbers, and check them."""
+    first = 0
     for batch in part.read(indices):
-        numbers = np.arange(len(tally), len(tally) + len(batch))
-        examples.check(task, batch, part.where, numbers)
-        tally.add(batch)
+        examples.check(task, batch, part.where, numbers[first : first + len(batch)])
+        first += len(batch)
         yield batch
 
 

@@ -59,6 +59,11 @@ class Records:
     task: Task
     files: tuple[Path, ...]
 
+    @property
+    def follows_order(self) -> bool:
+        """A stream has its own order."""
+        return False
+
     @functools.cached_property
     def labels(self) -> NDArray[Any]:
         """The labels of all examples `[n]`, by reading the files once.
