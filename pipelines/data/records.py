@@ -109,6 +109,8 @@ class Records:
           DataError: As `read`.
           OSError: A copy cannot be written.
         """
+        if not all(map(_is_gzip, self.files)):
+            return None
         tally = Tally(self.task)
         copies: list[Path] = []
         for file in self.files:
@@ -129,11 +131,13 @@ class Records:
 
     def _add_copy(self, copy: Path, file: Path, tally: Tally) -> bool:
         """Add the examples of a file's copy; returns whether the copy can stay as it is."""
+        if not _is_gzip(copy):  # the file was replaced just now
+            return False
         for chunk in _read_chunks(copy, file):
             batch = self._parse(chunk)
             # An example that has what is wanted, and as many bytes, has nothing else.
             lengths = map(len, encode(self.task, batch))
-            if chunk.compression != "GZIP" or list(map(len, chunk.records)) != list(lengths):
+            if list(map(len, chunk.records)) != list(lengths):
                 return False
             tally.add(batch)
         return True
@@ -186,13 +190,11 @@ class _Chunk:
 
     Attributes:
       file: What messages call it.
-      compression: Of the file, as TensorFlow calls it.
       numbers: Of the records in the file.
       records: Serialized examples, if the file holds any.
     """
 
     file: Path
-    compression: str
     numbers: NDArray[Any]
     records: Sequence[bytes]
 
@@ -227,10 +229,16 @@ def _read_chunks(path: Path, file: Path | None = None) -> Iterator[_Chunk]:
         first = 0
         for records in _group(_split_records(blocks)):
             numbers = np.arange(first, first + len(records))
-            yield _Chunk(file, compression, numbers, records)
+            yield _Chunk(file, numbers, records)
             first += len(records)
     except (EOFError, zlib.error):
         raise DataError(f"{file} is truncated or not a TFRecord file") from None
+
+
+def _is_gzip(file: Path) -> bool:
+    """Whether a file is compressed with gzip, or empty."""
+    head = next(_read_blocks(file, file), b"")
+    return not head or formats.compression(head[:_HEAD_BYTES]) == "GZIP"
 
 
 def _inflate(blocks: Iterable[bytes], window: int) -> Iterator[bytes]:
