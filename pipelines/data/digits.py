@@ -3,13 +3,15 @@
 import numpy as np
 from PIL import Image
 
-from modules import features
-from pipelines.data.examples import Examples, from_bytes
+from modules import mnist
+from pipelines.data.byte_pictures import BytePictures
+from pipelines.data.source import WHOLE, Source
 
 _MAX = 16
+_SIDE = 28
 
 
-def load() -> Examples:
+def load() -> Source:
     """The digits, enlarged from 8x8 to 28x28 (bicubic)."""
     from sklearn.datasets import load_digits
 
@@ -18,10 +20,11 @@ def load() -> Examples:
         [
             np.asarray(
                 Image.fromarray((image * (255 / _MAX)).astype(np.uint8)).resize(
-                    (features.WIDTH, features.HEIGHT), Image.Resampling.BICUBIC
+                    (_SIDE, _SIDE), Image.Resampling.BICUBIC
                 )
             )
             for image in digits.images
         ]
     )
-    return from_bytes(pixels, digits.target, "digits")
+    part = BytePictures("digits", mnist.TASK, pixels, digits.target)
+    return Source("digits", mnist.TASK, {WHOLE: part}, ["bundled with scikit-learn"])

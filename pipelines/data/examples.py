@@ -1,125 +1,221 @@
-"""Examples as arrays, and the checks that every source goes through."""
+"""The checks that the examples of every source go through, their digest and their split."""
 
-import dataclasses
 import hashlib
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from modules import features
+from modules.task import Classification, Feature, Task
+from pipelines.data.manifest import Split
+from pipelines.data.source import Batch
 from pipelines.errors import DataError
 
 _TOLERANCE = 1e-3
 
+Indices = NDArray[np.int64]
 
-@dataclasses.dataclass(frozen=True)
-class Examples:
-    """Images float32 `[n, 784]` in [-0.5, 0.5] and labels int64 `[n]`, 0..9."""
 
-    images: NDArray[np.float32]
-    labels: NDArray[np.int64]
+class Tally:
+    """What a manifest says of a split, computed batch by batch.
+
+    The digest is SHA-256 over the features in the order of examples, little-endian and those of an
+    example side by side, then over all labels. It does not depend on the files that hold them.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._digest = hashlib.sha256()
+        self._labels: list[NDArray[Any]] = []
+        self._first: list[NDArray[Any]] | None = None
+        self.is_constant = True
+        """Whether all examples have the same features."""
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return sum(map(len, self._labels))
 
-    def fingerprint(self) -> str:
-        """SHA-256 over pixels and labels: the same for any file format or compression."""
-        digest = hashlib.sha256()
-        digest.update(self.images.astype("<f4").tobytes())
-        digest.update(self.labels.astype("<i8").tobytes())
-        return digest.hexdigest()
+    def add(self, batch: Batch) -> None:
+        """Count examples that were checked."""
+        if not len(batch):
+            return
+        values = [_little_endian(batch.features[f.name], f) for f in self._task.features]
+        if len(values) == 1:
+            self._digest.update(values[0].data)
+        else:
+            rows = [value.view(np.uint8).reshape(len(batch), -1) for value in values]
+            self._digest.update(np.ascontiguousarray(np.concatenate(rows, axis=1)).data)
+        self._labels.append(np.array(batch.labels))
+        if self._first is None:
+            self._first = [value[0].copy() for value in values]
+        self.is_constant = self.is_constant and all(
+            bool((value == first).all()) for value, first in zip(values, self._first, strict=True)
+        )
 
-    def class_balance(self) -> dict[str, int]:
-        """Examples per digit."""
-        counts = np.bincount(self.labels, minlength=features.CLASSES)
-        return {str(digit): int(count) for digit, count in enumerate(counts)}
+    def count(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Add batches on their way."""
+        for batch in batches:
+            self.add(batch)
+            yield batch
+
+    def describe(self) -> Split:
+        """The manifest's entry of the split."""
+        digest = self._digest.copy()
+        labels = np.concatenate(self._labels) if self._labels else np.empty(0)
+        digest.update(labels.astype("<f4" if _is_number(self._task) else "<i8").data)
+        return Split(
+            count=len(labels),
+            class_balance=_count_classes(self._task, labels),
+            sha256=digest.hexdigest(),
+        )
 
 
-@dataclasses.dataclass(frozen=True)
-class Splits:
-    """A source's examples, split for training and evaluation, and what to call the source."""
-
-    train: Examples
-    eval: Examples
-    source: str
-
-
-def checked(images: NDArray[Any], labels: NDArray[Any], where: str) -> Examples:
-    """Examples that keep the contract of `modules.features`.
+def check(task: Task, batch: Batch, where: str, numbers: NDArray[Any]) -> None:
+    """Check that each example is one of the task.
 
     Args:
-      images: `[n, 784]`, any float type.
-      labels: `[n]`, integers.
-      where: A file or directory, for messages.
+      task: What the examples are for.
+      batch: The examples.
+      where: The file or directory, for messages.
+      numbers: Those of the examples in it, likewise.
 
     Raises:
-      DataError: No examples, pixels that are NaN or out of range, or a label outside 0..9.
+      DataError: Another number of values, a value that is not finite, a pixel out of range, or a
+        label that is no class.
     """
-    if not len(labels):
-        raise DataError(f"{where} holds no examples")
-    images = np.asarray(images, np.float32)
-    bad = np.flatnonzero(~np.isfinite(images).all(axis=1))
-    if bad.size:
-        raise DataError(
-            f"example {bad[0]} of {where} has pixels that are not numbers (NaN or infinite): "
-            "remove or mend it"
-        )
-    bad = np.flatnonzero(np.abs(images).max(axis=1) > 0.5 + _TOLERANCE)
-    if bad.size:
-        raise DataError(
-            f"example {bad[0]} of {where} has pixels from {images[bad[0]].min():g} to "
-            f"{images[bad[0]].max():g}, and {features.IMAGE} must lie in [-0.5, 0.5]: "
-            "scale bytes with x / 255 - 0.5"
-        )
-    labels = np.asarray(labels, np.int64)
-    bad = np.flatnonzero((labels < 0) | (labels >= features.CLASSES))
-    if bad.size:
-        raise DataError(
-            f"example {bad[0]} of {where} has the label {labels[bad[0]]}, and "
-            f"{features.LABEL} must be 0 to 9"
-        )
-    return Examples(images, labels)
+    for feature in task.features:
+        _check_feature(feature, batch.features[feature.name], where, numbers)
+    check_labels(task, batch.labels, where, numbers)
 
 
-def from_bytes(pixels: NDArray[np.uint8], labels: NDArray[Any], where: str) -> Examples:
-    """Examples from 8-bit images `[n, 28, 28]`, 0 (background) to 255.
+def check_labels(task: Task, labels: NDArray[Any], where: str, numbers: NDArray[Any]) -> None:
+    """Check labels alone; see `check`.
 
     Raises:
-      DataError: As `checked`, or images of another size.
+      DataError: A label that is no class, or not finite.
     """
-    if pixels.shape[1:] != (features.HEIGHT, features.WIDTH):
-        size = "x".join(map(str, pixels.shape[1:]))
-        raise DataError(f"{where} holds images of {size} pixels, and 28x28 are needed: resize them")
-    scaled = pixels.reshape(len(pixels), features.PIXELS).astype(np.float32) / 255 - 0.5
-    return checked(scaled, labels, where)
+    if not isinstance(task.head, Classification):
+        bad = np.flatnonzero(~np.isfinite(labels))
+        if bad.size:
+            raise DataError(
+                f"example {numbers[bad[0]]} of {where} has a {task.label} that is not a number "
+                "(NaN or infinite): remove or mend it"
+            )
+        return
+    classes = len(task.head.classes)
+    bad = np.flatnonzero((labels < 0) | (labels >= classes))
+    if bad.size:
+        raise DataError(
+            f"example {numbers[bad[0]]} of {where} has the label {labels[bad[0]]}, and "
+            f"{task.label} must be 0 to {classes - 1}"
+        )
 
 
-def split(examples: Examples, eval_fraction: float, source: str) -> Splits:
+def split(
+    task: Task, labels: NDArray[Any], eval_fraction: float, name: str
+) -> tuple[Indices, Indices]:
     """A reproducible split that keeps the balance of the classes.
+
+    Args:
+      task: What the labels are for.
+      labels: `[n]`, as `check_labels` wants them.
+      eval_fraction: Part kept for evaluation.
+      name: What to call the source.
+
+    Returns:
+      The places of the examples for training, and of those for evaluation.
 
     Raises:
       DataError: Too few examples for both parts.
     """
     from sklearn.model_selection import train_test_split
 
-    counts = np.bincount(examples.labels, minlength=features.CLASSES)
-    eval_count = round(len(examples) * eval_fraction)
-    if eval_count < 1 or eval_count >= len(examples):
+    eval_count = round(len(labels) * eval_fraction)
+    if eval_count < 1 or eval_count >= len(labels):
         raise DataError(
-            f"{source} holds {len(examples)} examples, too few to train on some and judge on others"
+            f"{name} holds {len(labels)} examples, too few to train on some and judge on others"
         )
-    # Stratifying needs two of each class and a place for each in both parts.
-    present = counts[counts > 0]
-    small = present.min() < 2 or min(eval_count, len(examples) - eval_count) < len(present)
     train, evaluation = train_test_split(
-        np.arange(len(examples)),
+        np.arange(len(labels)),
         test_size=eval_count,
         random_state=0,
-        stratify=None if small else examples.labels,
+        stratify=labels if _can_stratify(task, labels, eval_count) else None,
     )
-    return Splits(
-        Examples(examples.images[train], examples.labels[train]),
-        Examples(examples.images[evaluation], examples.labels[evaluation]),
-        source,
-    )
+    return train, evaluation
+
+
+def choose_order(task: Task, labels: NDArray[Any]) -> Indices:
+    """An order for the examples of a split: their own, unless they come class by class.
+
+    Training and its checks read some of the examples first, which should be of all classes.
+
+    Args:
+      task: What the labels are for.
+      labels: `[n]`, in the examples' own order.
+
+    Returns:
+      A reproducible permutation of the examples.
+    """
+    order = np.arange(len(labels))
+    if isinstance(task.head, Classification):
+        shares = np.unique(labels, return_counts=True)[1] / max(len(labels), 1)
+        changes = np.count_nonzero(labels[1:] != labels[:-1])
+        if changes >= (1 - np.square(shares).sum()) * (len(labels) - 1) / 2:
+            return order  # at least half as many changes as in a random order
+    return np.random.RandomState(0).permutation(order)
+
+
+def _can_stratify(task: Task, labels: NDArray[Any], eval_count: int) -> bool:
+    """Stratifying needs two of each class and a place for each in both parts."""
+    if not isinstance(task.head, Classification):
+        return False
+    counts = np.bincount(labels, minlength=len(task.head.classes))
+    present = counts[counts > 0]
+    return bool(present.min() >= 2 and min(eval_count, len(labels) - eval_count) >= len(present))
+
+
+def _check_feature(
+    feature: Feature, values: NDArray[Any], where: str, numbers: NDArray[Any]
+) -> None:
+    width = values.size // max(len(values), 1)
+    if width != feature.size and len(values):
+        raise DataError(
+            f"example {numbers[0]} of {where} has {width} values in {feature.name}, and "
+            f"{feature.size} are needed"
+        )
+    if feature.dtype != "float32":
+        return
+    # NaN and infinities make the minimum or the maximum one of them.
+    low, high = values.min(axis=1), values.max(axis=1)
+    bad = np.flatnonzero(~(np.isfinite(low) & np.isfinite(high)))
+    if bad.size:
+        what = "pixels" if feature.picture else f"values in {feature.name}"
+        raise DataError(
+            f"example {numbers[bad[0]]} of {where} has {what} that are not numbers (NaN or "
+            "infinite): remove or mend it"
+        )
+    if feature.picture is None:
+        return
+    bad = np.flatnonzero((low < -0.5 - _TOLERANCE) | (high > 0.5 + _TOLERANCE))
+    if bad.size:
+        raise DataError(
+            f"example {numbers[bad[0]]} of {where} has pixels from {low[bad[0]]:g} to "
+            f"{high[bad[0]]:g}, and {feature.name} must lie in [-0.5, 0.5]: scale bytes with "
+            "x / 255 - 0.5"
+        )
+
+
+def _little_endian(values: NDArray[Any], feature: Feature) -> NDArray[Any]:
+    return np.ascontiguousarray(values, "<f4" if feature.dtype == "float32" else "<i8")
+
+
+def _is_number(task: Task) -> bool:
+    return not isinstance(task.head, Classification)
+
+
+def _count_classes(task: Task, labels: NDArray[Any]) -> dict[str, int]:
+    if not isinstance(task.head, Classification):
+        return {}
+    classes = task.head.classes
+    counts = np.bincount(labels.astype(np.int64), minlength=len(classes))
+    return {name: int(count) for name, count in zip(classes, counts, strict=True)}

@@ -7,22 +7,28 @@ number of dimensions, each dimension as a big-endian int32, then the bytes.
 import gzip
 import hashlib
 import http.client
+import io
 import math
 import re
 import struct
 import time
 import urllib.request
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from modules import mnist
 from pipelines.data import formats
-from pipelines.data.examples import Examples, from_bytes
+from pipelines.data.byte_pictures import BytePictures
 from pipelines.data.manifest import EVAL, TRAIN
+from pipelines.data.passed_over import PassedOver
+from pipelines.data.source import WHOLE, Source
 from pipelines.errors import DataError
+from pipelines.walk import Entry
 
 MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -47,6 +53,13 @@ _SECONDS = 4.0
 _CHUNK = 1 << 16
 _MOST_BYTES = 64 << 20
 """The bound of one download; MNIST's largest file has 10 MB."""
+
+
+class Readable(Protocol):
+    """A binary stream."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most this many bytes; fewer only at the end."""
 
 
 def pair(files: Iterable[Path]) -> tuple[dict[str, tuple[Path, Path]], list[Path]]:
@@ -90,14 +103,49 @@ def split_of(name: str) -> str:
     return EVAL if re.search("t10k|test|eval|val", name) else ""
 
 
-def load(images_file: Path, labels_file: Path) -> Examples:
+def open_source(
+    name: str,
+    parts: Mapping[str, Sequence[Entry]],
+    places: Mapping[str, str],
+    passed_over: PassedOver,
+) -> Source:
+    """Open the pairs of files of a source; they are of MNIST's task.
+
+    Args:
+      name: What to call the source.
+      parts: The files of each part.
+      places: What messages call each part.
+      passed_over: Counts files that are there twice.
+
+    Raises:
+      DataError: A file is damaged, or the files are not pairs of the splits.
+    """
+    found: dict[str, BytePictures] = {}
+    for part, files in parts.items():
+        pairs, duplicates = pair([file.path for file in files])
+        for file in duplicates:
+            passed_over.add_file(file.name)
+        splits = {split_of(key): key for key in pairs}
+        if len(pairs) == 1:
+            found[part] = load(*next(iter(pairs.values())))
+        elif part == WHOLE and len(pairs) == 2 and splits.keys() == {TRAIN, EVAL}:
+            found |= {split: load(*pairs[splits[split]]) for split in (TRAIN, EVAL)}
+        else:
+            raise DataError(
+                f"{places[part]} holds IDX files called {', '.join(pairs)}: give a folder with one "
+                "pair of images and labels, or with two called train and t10k"
+            )
+    return Source(name, mnist.TASK, found)
+
+
+def load(images_file: Path, labels_file: Path) -> BytePictures:
     """Read a pair of files, gzipped or not.
 
     Raises:
       DataError: A file is damaged, or they do not belong together.
     """
-    images = parse(_content(images_file), 3, str(images_file))
-    labels = parse(_content(labels_file), 1, str(labels_file))
+    images = _load(images_file, 3)
+    labels = _load(labels_file, 1)
     return _pair(images, labels, str(images_file))
 
 
@@ -105,8 +153,8 @@ def download(
     mirrors: tuple[str, ...] | None = None,
     checksums: dict[str, str] | None = None,
     seconds: float = 300.0,
-) -> dict[str, Examples]:
-    """Downloads MNIST, keyed by `train` and `t10k`.
+) -> dict[str, BytePictures]:
+    """Downloads MNIST, keyed by `TRAIN` and `EVAL`.
 
     Args:
       mirrors: Base URLs, tried in order; `MIRRORS` unless told.
@@ -130,12 +178,12 @@ def download(
             reasons.append(f"{mirror}: {wrong[0]} has another content than the official file")
             continue
         return {
-            prefix: _pair(
-                parse(contents[f"{prefix}-images-idx3-ubyte"], 3, mirror),
-                parse(contents[f"{prefix}-labels-idx1-ubyte"], 1, mirror),
+            split: _pair(
+                parse(io.BytesIO(contents[f"{prefix}-images-idx3-ubyte"]), 3, mirror),
+                parse(io.BytesIO(contents[f"{prefix}-labels-idx1-ubyte"]), 1, mirror),
                 mirror,
             )
-            for prefix in ("train", "t10k")
+            for split, prefix in ((TRAIN, "train"), (EVAL, "t10k"))
         }
     raise DataError(
         f"MNIST cannot be downloaded ({'; '.join(reasons)}): use --data digits, or the path of a "
@@ -143,27 +191,42 @@ def download(
     )
 
 
-def parse(content: bytes, dimensions: int, where: str) -> NDArray[np.uint8]:
+def parse(stream: Readable, dimensions: int, where: str) -> NDArray[np.uint8]:
     """An array of unsigned bytes with that many dimensions.
+
+    Args:
+      stream: The uncompressed content.
+      dimensions: How many.
+      where: The file, for messages.
 
     Raises:
       DataError: Not IDX, another type or number of dimensions, or truncated.
+      OSError, EOFError, zlib.error: As reading the stream raises them.
     """
-    header = 4 + 4 * dimensions
-    if len(content) < header or content[:4] != bytes([0, 0, _UNSIGNED_BYTE, dimensions]):
+    size = 4 + 4 * dimensions
+    header = stream.read(size)
+    if len(header) < size or header[:4] != bytes([0, 0, _UNSIGNED_BYTE, dimensions]):
         raise DataError(f"{where} is not an IDX file of unsigned bytes in {dimensions} dimensions")
-    shape = struct.unpack(f">{dimensions}I", content[4:header])
-    if len(content) != header + math.prod(shape):
+    shape = struct.unpack(f">{dimensions}I", header[4:])
+    wanted = math.prod(shape)
+    # It grows with what is there: a damaged header may promise more than there is memory.
+    content = bytearray()
+    surplus = 0
+    while block := stream.read(_CHUNK):
+        fits = block[: wanted - len(content)]
+        content += fits
+        surplus += len(block) - len(fits)
+    if surplus or len(content) != wanted:
         raise DataError(
-            f"{where} is damaged: {len(content) - header:,} bytes instead of {math.prod(shape):,}"
+            f"{where} is damaged: {len(content) + surplus:,} bytes instead of {wanted:,}"
         )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _pair(images: NDArray[np.uint8], labels: NDArray[np.uint8], where: str) -> Examples:
+def _pair(images: NDArray[np.uint8], labels: NDArray[np.uint8], where: str) -> BytePictures:
     if len(images) != len(labels):
         raise DataError(f"{where} has {len(images)} images and {len(labels)} labels")
-    return from_bytes(images, labels, where)
+    return BytePictures(where, mnist.TASK, images, labels)
 
 
 def _holds_images(file: Path) -> bool:
@@ -180,10 +243,13 @@ def _holds_images(file: Path) -> bool:
     return len(head) > 3 and head[3] > 1
 
 
-def _content(file: Path) -> bytes:
+def _load(file: Path, dimensions: int) -> NDArray[np.uint8]:
     try:
-        content = file.read_bytes()
-        return gzip.decompress(content) if content.startswith(_GZIP_MAGIC) else content
+        with file.open("rb") as stream:
+            is_compressed = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+            stream.seek(0)
+            content = gzip.GzipFile(fileobj=stream) if is_compressed else stream
+            return parse(content, dimensions, str(file))
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{file} is truncated or not a gzip file: get it again") from None
     except OSError as error:

@@ -6,47 +6,57 @@ makes the dataset; the pointer follows. Nothing that a reader may use is removed
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import shutil
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipelines import files, leftovers
-from pipelines.data import dataset, sources
+import numpy as np
+
+from modules.task import Classification, Task
+from pipelines import files, leftovers, settings
+from pipelines.data import dataset, examples, sources
 from pipelines.data.dataset import DATASETS, POINTER, Dataset, Pointer
-from pipelines.data.examples import Splits
+from pipelines.data.examples import Indices, Tally
 from pipelines.data.manifest import (
-    DATA_FILES,
     EVAL,
     MANIFEST,
     TRAIN,
     Manifest,
-    Split,
+    combine,
     describe_file,
+    shard_names,
 )
+from pipelines.data.reorder import reorder
+from pipelines.data.source import WHOLE, Batch, Part, Source
 from pipelines.errors import DataError, DocumentError, OutputError
 
 _FLAT_FORMAT = 1
+_FLAT_FILES = tuple(f"{split}/{name}" for split in (TRAIN, EVAL) for name in shard_names(1))
 _ATTEMPTS = 3
 _NOTE = "note"
 """Beside what identifies a source in a pointer: how it was read, which is said each time."""
 
+Writer = Callable[[Path], tuple[Manifest, str]]
+"""Writes the files of a dataset into a directory; returns what they are, and how they were made."""
+
 
 def prepare(
-    source: str, directory: Path, eval_fraction: float, outputs: Collection[Path] = ()
+    data: settings.Data, choice: settings.Task, directory: Path, outputs: Collection[Path] = ()
 ) -> tuple[Dataset, str]:
     """Make the dataset of a source the current one of a directory.
 
     An unchanged dataset is not written again, which keeps every cached result downstream.
 
     Args:
-      source: See `sources.load`.
+      data: Where the examples come from.
+      choice: What is learnt from them, and how they are read.
       directory: Holds datasets of ours, or nothing.
-      eval_fraction: See `sources.load`.
       outputs: What else the caller writes, which is no example where it lies in the source.
 
     Returns:
@@ -55,13 +65,14 @@ def prepare(
     Raises:
       DataError: The source cannot be found or used.
       OutputError: `directory` holds something else, or cannot be written.
+      SettingsError: The named task cannot be imported.
     """
     directory = Path(os.path.realpath(directory))
     if directory.exists() and not directory.is_dir():
         raise OutputError(f"{directory} is a file: choose another directory")
     folder = _inspect(directory)
     outputs = (directory, *outputs)
-    requested = sources.identify(source, eval_fraction, outputs)
+    requested = sources.identify(data, choice, outputs)
     problem = folder.problem
     previous = folder.pointer.requested if folder.pointer else None
     if previous and previous == {**requested, _NOTE: previous.get(_NOTE)}:
@@ -74,8 +85,7 @@ def prepare(
                 return current, f"{previous[_NOTE]}, unchanged"
         except (DataError, DocumentError) as error:
             problem = str(error)
-    splits, note = sources.load(source, eval_fraction, outputs)
-    written = _write(splits, {**requested, _NOTE: note}, directory)
+    written, note = _write(_choose_writer(data, choice, outputs), requested, directory)
     if problem:
         note = f"{note} (made again: {problem})"
     if folder.is_flat:
@@ -162,7 +172,7 @@ def _is_flat(directory: Path, names: set[str]) -> bool:
     return (
         isinstance(written, dict)
         and written.get("format") == _FLAT_FORMAT
-        and inside <= set(DATA_FILES.values())
+        and inside <= set(_FLAT_FILES)
     )
 
 
@@ -172,39 +182,50 @@ def _remove_flat(directory: Path) -> None:
     The manifest goes last: it tells whose the rest is.
     """
     with contextlib.suppress(OSError):
-        for file in DATA_FILES.values():
+        for file in _FLAT_FILES:
             (directory / file).unlink(missing_ok=True)
             if (directory / file).parent.exists():
                 (directory / file).parent.rmdir()
         (directory / MANIFEST).unlink()
 
 
-def _write(splits: Splits, requested: dict[str, Any], directory: Path) -> Dataset:
+def _choose_writer(data: settings.Data, choice: settings.Task, outputs: Collection[Path]) -> Writer:
+    """Find the source; what is returned reads it."""
+    held = sources.find_dataset(data, choice)
+    if held is not None:
+        return functools.partial(_take_over, held)
+    found = sources.find(data, choice, outputs)
+    return functools.partial(_write_files, found, data.eval_fraction)
+
+
+def _write(write_files: Writer, requested: dict[str, Any], directory: Path) -> tuple[Dataset, str]:
     """Write the dataset, then the pointer.
 
     Raises:
-      OutputError: They cannot be written.
+      DataError: The source cannot be used; nothing is left of what was written.
+      OutputError: The dataset cannot be written.
     """
-    is_new = not directory.exists()
+    created = [d for d in (directory / DATASETS, directory, *directory.parents) if not d.exists()]
     written = None
     try:
         for _ in range(_ATTEMPTS):
             _remove_leftovers(directory)
             with _own_directory(directory / DATASETS) as own:
-                manifest = _write_files(splits, own)
+                manifest, note = write_files(own)
+                (own / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
                 written = _publish(Dataset(own, manifest))
-            pointer = Pointer(name=manifest.name, requested=requested)
+            pointer = Pointer(name=manifest.name, requested={**requested, _NOTE: note})
             files.write_text(directory / POINTER, pointer.to_json())
             if _is_whole(written.directory):
-                return written
+                return written, note
             # Until the pointer named it, a prune could remove it.
     except OSError as error:
         raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error
     finally:
-        if is_new and not written:
-            for created in (directory / DATASETS, directory):
+        if not written:
+            for folder in created:
                 with contextlib.suppress(OSError):
-                    created.rmdir()
+                    folder.rmdir()
     raise OutputError(f"another process removes what is written to {directory}: run again")
 
 
@@ -216,27 +237,111 @@ def _is_whole(directory: Path) -> bool:
         return False
 
 
-def _write_files(splits: Splits, directory: Path) -> Manifest:
-    from pipelines.data import records
+def _take_over(held: Dataset, directory: Path) -> tuple[Manifest, str]:
+    """Give a dataset of ours a second place; see `Writer`. It was verified, and never changes."""
+    for name in held.manifest.files:
+        target = directory / name
+        target.parent.mkdir(exist_ok=True)
+        try:
+            os.link(held.directory / name, target)
+        except OSError:  # another file system, or one without links
+            shutil.copyfile(held.directory / name, target)
+    return held.manifest, f"{held.directory} ({_describe(held.manifest.task)})"
 
-    parts = {TRAIN: splits.train, EVAL: splits.eval}
-    for name, part in parts.items():
-        file = directory / DATA_FILES[name]
-        file.parent.mkdir()
-        records.write(part, file)
-    manifest = Manifest(
-        source=splits.source,
-        examples={
-            name: Split(
-                count=len(part), class_balance=part.class_balance(), sha256=part.fingerprint()
+
+def _write_files(source: Source, eval_fraction: float, directory: Path) -> tuple[Manifest, str]:
+    """Read, check, split and write a source's examples; see `Writer`."""
+    tallies = {}
+    for name, (part, indices) in _split(source, eval_fraction).items():
+        (directory / name).mkdir()
+        tally = _write_split(source.task, part, indices, directory / name)
+        if not len(tally):
+            raise DataError(f"{part.where} holds no examples")
+        if tally.is_constant and len(tally) > 1:
+            what = "images" if source.task.pictures else "examples"
+            raise DataError(
+                f"all {len(tally):,} {what} for {name} in {source.name} are equal: check how they "
+                "were made"
             )
-            for name, part in parts.items()
+        tallies[name] = tally
+    described = {name: tally.describe() for name, tally in tallies.items()}
+    manifest = Manifest(
+        source=source.name,
+        task=source.task,
+        examples=described,
+        fingerprint=combine(described),
+        files={
+            f"{name}/{file.name}": describe_file(file)
+            for name in tallies
+            for file in sorted((directory / name).iterdir())
         },
-        fingerprint=sources.fingerprint(splits),
-        files={name: describe_file(directory / name) for name in DATA_FILES.values()},
     )
-    (directory / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-    return manifest
+    notes = "; ".join((_describe(source.task), *source.notes))
+    return manifest, f"{source.name} ({notes})"
+
+
+def _split(source: Source, eval_fraction: float) -> dict[str, tuple[Part, Indices | None]]:
+    """The part of each split, and which of its examples; None for all."""
+    if WHOLE not in source.parts:
+        return {name: (source.parts[name], None) for name in (TRAIN, EVAL)}
+    part = source.parts[WHOLE]
+    labels = part.labels
+    if not len(labels):
+        raise DataError(f"{part.where} holds no examples")
+    examples.check_labels(source.task, labels, part.where, np.arange(len(labels)))
+    chosen = examples.split(source.task, labels, eval_fraction, source.name)
+    return {name: (part, indices) for name, indices in zip((TRAIN, EVAL), chosen, strict=True)}
+
+
+def _write_split(task: Task, part: Part, indices: Indices | None, directory: Path) -> Tally:
+    """Write the files of a split, or copy those of the source if they can stay as they are."""
+    # TensorFlow takes seconds to load.
+    from pipelines.data import records, shards
+
+    if indices is None:
+        copied = part.copy(directory) if isinstance(part, records.Records) else None
+        if copied is not None:
+            return copied
+        indices = examples.choose_order(task, part.labels)
+    batches = _read(task, part, indices, directory)
+    tally = Tally(task)
+    shards.write(task, tally.count(batches), directory, len(indices))
+    if len(tally) != len(indices):
+        raise DataError(f"{part.where} changed while it was read: try again")
+    return tally
+
+
+def _read(task: Task, part: Part, indices: Indices, directory: Path) -> Iterator[Batch]:
+    """Read and check examples; they come in the order of the indices from any reader."""
+    if part.follows_order or bool((indices[1:] > indices[:-1]).all()):
+        return _check(task, part, indices, indices)
+    # The example that comes first is the one with the lowest index.
+    positions = np.argsort(indices)
+    batches = _check(task, part, indices, indices[positions])
+    return reorder(task, batches, positions, directory)
+
+
+def _check(task: Task, part: Part, indices: Indices, numbers: Indices) -> Iterator[Batch]:
+    """Read examples that come with these numbers, and check them."""
+    first = 0
+    for batch in part.read(indices):
+        examples.check(task, batch, part.where, numbers[first : first + len(batch)])
+        first += len(batch)
+        yield batch
+
+
+def _describe(task: Task) -> str:
+    """What is learnt, such as "task photos: 2 classes, 96x96 colour"."""
+    if feature := task.pictures:
+        picture = feature.picture
+        assert picture is not None
+        inputs = f"{picture.height}x{picture.width} {'colour' if picture.channels == 3 else 'grey'}"
+    else:
+        inputs = f"{len(task.features)} {'feature' if len(task.features) == 1 else 'features'}"
+    head = task.head
+    outputs = f"{len(head.classes)} classes" if isinstance(head, Classification) else "a number"
+    words = (outputs, inputs) if task.pictures else (inputs, outputs)
+    return f"task {task.name}: {', '.join(words)}"
 
 
 def _publish(own: Dataset) -> Dataset:

@@ -1,134 +1,407 @@
-"""TFRecord files of `tf.Example`s with the two features of `modules.features`."""
+"""TFRecord files of `tf.Example`s with the features of a task.
 
-import gzip
+A record is its length, a checksum of that, its bytes and a checksum of them:
+https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details
+"""
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import google_crc32c
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
-from modules import features
+from modules import mnist
+from modules.task import Classification, Task
 from pipelines import files as files_module
-from pipelines.data import formats
-from pipelines.data.examples import Examples, checked
-from pipelines.errors import DataError, OutputError
+from pipelines.data import examples, formats
+from pipelines.data.encoding import encode
+from pipelines.data.examples import Tally
+from pipelines.data.manifest import shard_names
+from pipelines.data.source import Batch, Source
+from pipelines.errors import DataError
+from pipelines.walk import Entry
 
 _BATCH = 1024
-_FRAMING = 16
-"""Bytes that a TFRecord adds to a record: its length, and a checksum of each."""
-_SPEC = {
-    features.IMAGE: tf.io.RaggedFeature(tf.float32),
-    features.LABEL: tf.io.RaggedFeature(tf.int64),
-}
+_BATCH_BYTES = 8 << 20
+_BLOCK = 1 << 20
+_HEAD_BYTES = 1024
+"""Bytes that tell the compression."""
+_HEAD = struct.Struct("<QI")
+_CHECKSUM = struct.Struct("<I")
+_WINDOWS = {"GZIP": 31, "ZLIB": 15}
+"""zlib's window sizes, by which it knows the format."""
+_SHOWN = 10
+_KINDS = {"bytes_list": "texts", "float_list": "floats", "int64_list": "integers"}
+_MEND = "write the examples again, or name another task with `task: my_task.TASK`"
 
 
-def read(files: Sequence[Path], where: str) -> Examples:
-    """Reads and checks every example. A file may be empty, as a shard of few examples is.
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """A `source.Part` of TFRecord files, read in a stream.
+
+    Attributes:
+      where: What messages call the part as a whole.
+      task: Whose features and label each example has.
+      files: Compressed or not. A file may be empty, as a shard of few examples is.
+    """
+
+    where: str
+    task: Task
+    files: tuple[Path, ...]
+
+    @property
+    def follows_order(self) -> bool:
+        """A stream has its own order."""
+        return False
+
+    @functools.cached_property
+    def labels(self) -> NDArray[Any]:
+        """The labels of all examples `[n]`, by reading the files once.
+
+        Raises:
+          DataError: As `read`.
+        """
+        found = [self._parse_label(chunk) for file in self.files for chunk in _read_chunks(file)]
+        return np.concatenate(found) if found else np.empty(0, np.int64)
+
+    def read(self, indices: NDArray[Any]) -> Iterator[Batch]:
+        """Read the examples at these places, in the order of the files.
+
+        Raises:
+          DataError: Names the file, the example and what is wrong with it.
+        """
+        chosen = np.zeros(len(self.labels), bool)
+        chosen[indices] = True
+        first = 0
+        for file in self.files:
+            for chunk in _read_chunks(file):
+                mask = chosen[first : first + len(chunk.records)]
+                first += len(chunk.records)
+                if len(mask) < len(chunk.records):
+                    break
+                if mask.any():
+                    yield self._parse(chunk.choose(mask))
+        if first != len(chosen):
+            raise DataError(f"{self.where} changed while it was read: try again")
+
+    def copy(self, directory: Path) -> Tally | None:
+        """Copy the files as they are, if each is compressed with gzip and holds the task alone.
+
+        What is checked is the copies.
+
+        Args:
+          directory: An empty one.
+
+        Returns:
+          What the files hold; None if they are to be written anew, nothing being copied then.
+
+        Raises:
+          DataError: As `read`.
+          OSError: A copy cannot be written.
+        """
+        if not all(map(_is_gzip, self.files)):
+            return None
+        tally = Tally(self.task)
+        copies: list[Path] = []
+        for file in self.files:
+            copy = directory / f"{len(copies)}.partial"
+            before = len(tally)
+            _copy(file, copy)
+            if not self._add_copy(copy, file, tally):
+                for copied in (*copies, copy):
+                    copied.unlink()
+                return None
+            if len(tally) > before:
+                copies.append(copy)
+            else:
+                copy.unlink()
+        for copy, name in zip(copies, shard_names(len(copies)), strict=True):
+            copy.rename(directory / name)
+        return tally
+
+    def _add_copy(self, copy: Path, file: Path, tally: Tally) -> bool:
+        """Add the examples of a file's copy; returns whether the copy can stay as it is."""
+        if not _is_gzip(copy):  # the file was replaced just now
+            return False
+        for chunk in _read_chunks(copy, file):
+            batch = self._parse(chunk)
+            # An example that has what is wanted, and as many bytes, has nothing else.
+            lengths = map(len, encode(self.task, batch))
+            if list(map(len, chunk.records)) != list(lengths):
+                return False
+            tally.add(batch)
+        return True
+
+    def _parse(self, chunk: "_Chunk") -> Batch:
+        types = {feature.name: (feature.size, feature.dtype) for feature in self.task.features}
+        values = _parse(chunk, {**types, self.task.label: (1, _label_type(self.task))})
+        batch = Batch(values, values.pop(self.task.label)[:, 0])
+        examples.check(self.task, batch, str(chunk.file), chunk.numbers)
+        return batch
+
+    def _parse_label(self, chunk: "_Chunk") -> NDArray[Any]:
+        values = _parse(chunk, {self.task.label: (1, _label_type(self.task))})
+        labels = values[self.task.label][:, 0]
+        examples.check_labels(self.task, labels, str(chunk.file), chunk.numbers)
+        return labels
+
+
+def open_source(
+    name: str,
+    parts: Mapping[str, Sequence[Entry]],
+    places: Mapping[str, str],
+    wanted: Task | None,
+) -> Source:
+    """Open TFRecord files.
 
     Args:
-      files: TFRecords, compressed or not.
-      where: The directory that they are of, for messages.
+      name: What to call the source.
+      parts: The files of each part.
+      places: What messages call each part.
+      wanted: The task that the user named; None for MNIST's.
 
     Raises:
-      DataError: Names the file, the example and what is wrong with it; or there are no examples.
+      DataError: A file cannot be read, or holds the features of another task.
     """
-    parts = [part for file in files if (part := _read_file(file))]
-    if not parts:
-        raise DataError(f"{where} holds no examples")
-    return Examples(
-        np.concatenate([part.images for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-    )
+    task = wanted or mnist.TASK
+    opened = {
+        part: Records(places[part], task, tuple(file.path for file in files))
+        for part, files in parts.items()
+    }
+    if wanted is None:
+        for part in opened.values():
+            _check_features(part)
+    return Source(name, task, opened)
 
 
-def write(examples: Examples, file: Path) -> None:
-    """Writes gzip-compressed TFRecords.
+@dataclasses.dataclass(frozen=True)
+class _Chunk:
+    """Some records of a file.
+
+    Attributes:
+      file: What messages call it.
+      numbers: Of the records in the file.
+      records: Serialized examples, if the file holds any.
+    """
+
+    file: Path
+    numbers: NDArray[Any]
+    records: Sequence[bytes]
+
+    def choose(self, mask: NDArray[np.bool_]) -> "_Chunk":
+        """The records where the mask is true."""
+        if mask.all():
+            return self
+        records = [
+            record for record, is_chosen in zip(self.records, mask, strict=True) if is_chosen
+        ]
+        return dataclasses.replace(self, numbers=self.numbers[mask], records=records)
+
+
+def _read_chunks(path: Path, file: Path | None = None) -> Iterator[_Chunk]:
+    """Read a file whose checksums are right, in bounded parts.
+
+    Args:
+      path: The file.
+      file: What messages call it; by default so.
 
     Raises:
-      OutputError: The disk is full, for one.
+      DataError: It cannot be read, or is damaged.
     """
-    options = tf.io.TFRecordOptions(compression_type="GZIP", compression_level=1)
+    file = file or path
+    blocks = _read_blocks(path, file)
+    head = next(blocks, b"")
+    blocks = itertools.chain([head], blocks)
+    compression = formats.compression(head[:_HEAD_BYTES])
     try:
-        with tf.io.TFRecordWriter(str(file), options) as writer:
-            for image, label in zip(examples.images, examples.labels, strict=True):
-                example = tf.train.Example()
-                example.features.feature[features.IMAGE].float_list.value.extend(image.tolist())
-                example.features.feature[features.LABEL].int64_list.value.append(int(label))
-                # A map has no order of its own, and a dataset is named by its bytes.
-                writer.write(example.SerializeToString(deterministic=True))
-    except tf.errors.OpError as error:
-        raise OutputError(f"cannot write {file}: {error.message}") from error
+        if compression:
+            blocks = _inflate(blocks, _WINDOWS[compression])
+        first = 0
+        for records in _group(_split_records(blocks)):
+            numbers = np.arange(first, first + len(records))
+            yield _Chunk(file, numbers, records)
+            first += len(records)
+    except (EOFError, zlib.error):
+        raise DataError(f"{file} is truncated or not a TFRecord file") from None
 
 
-def _read_file(file: Path) -> Examples | None:
-    truncated = f"{file} is truncated or not a TFRecord file"
+def _is_gzip(file: Path) -> bool:
+    """Whether a file is compressed with gzip, or empty."""
+    head = next(_read_blocks(file, file), b"")
+    return not head or formats.compression(head[:_HEAD_BYTES]) == "GZIP"
+
+
+def _inflate(blocks: Iterable[bytes], window: int) -> Iterator[bytes]:
+    """Decompress; like TensorFlow and Beam, several streams one after the other too.
+
+    Raises:
+      EOFError, zlib.error: It is truncated or damaged.
+    """
+    stream = zlib.decompressobj(window)
+    for block in blocks:
+        rest = block
+        while rest:
+            if stream.eof:
+                stream = zlib.decompressobj(window)
+            yield stream.decompress(rest, _BLOCK)
+            rest = stream.unused_data if stream.eof else stream.unconsumed_tail
+    yield stream.flush()
+    if not stream.eof:
+        raise EOFError
+
+
+def _split_records(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The records in the content of a TFRecord file.
+
+    Raises:
+      EOFError: It is truncated, or a checksum is wrong.
+    """
+    buffer = bytearray()
+    for block in blocks:
+        buffer += block
+        start = 0
+        while len(buffer) - start >= _HEAD.size:
+            length, checksum = _HEAD.unpack_from(buffer, start)
+            if checksum != _compute_checksum(bytes(buffer[start : start + 8])):
+                raise EOFError
+            content = start + _HEAD.size
+            end = content + length
+            if end + _CHECKSUM.size > len(buffer):
+                break
+            record = bytes(buffer[content:end])
+            if _CHECKSUM.unpack_from(buffer, end) != (_compute_checksum(record),):
+                raise EOFError
+            yield record
+            start = end + _CHECKSUM.size
+        del buffer[:start]
+    if buffer:
+        raise EOFError
+
+
+def _compute_checksum(content: bytes) -> int:
+    """The masked CRC32C of TFRecords."""
+    crc = google_crc32c.value(content)
+    return int(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def _group(records: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """The records in lists that are bounded in length and in bytes."""
+    group: list[bytes] = []
+    size = 0
+    for record in records:
+        group.append(record)
+        size += len(record)
+        if len(group) == _BATCH or size >= _BATCH_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _label_type(task: Task) -> str:
+    return "int64" if isinstance(task.head, Classification) else "float32"
+
+
+def _parse(chunk: _Chunk, types: Mapping[str, tuple[int, str]]) -> dict[str, NDArray[Any]]:
+    """The values of examples `[n, size]`, by name.
+
+    Args:
+      chunk: Of the records.
+      types: By name, how many values are wanted and of which type.
+
+    Raises:
+      DataError: Something else than an example, or one that lacks a feature or has another.
+    """
+    spec = {name: tf.io.RaggedFeature(tf.dtypes.as_dtype(t)) for name, (_, t) in types.items()}
     try:
-        compression, size = _measure(file)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise DataError(truncated) from None
-    except OSError as error:
-        raise DataError(f"cannot read {file}: {error.strerror}") from error
-    images, labels, seen, read = [], [], 0, 0
-    try:
-        for batch in tf.data.TFRecordDataset(str(file), compression).batch(_BATCH):
-            parsed = tf.io.parse_example(batch, _SPEC)
-            images.append(
-                _rows(parsed[features.IMAGE], features.PIXELS, file, features.IMAGE, seen)
-            )
-            labels.append(_rows(parsed[features.LABEL], 1, file, features.LABEL, seen))
-            seen += len(batch)
-            read += int(tf.reduce_sum(tf.strings.length(batch))) + len(batch) * _FRAMING
-    except tf.errors.DataLossError:
-        raise DataError(truncated) from None
+        parsed = tf.io.parse_example(chunk.records, spec)
     except tf.errors.InvalidArgumentError as error:
-        raise DataError(
-            f"{file} does not hold tf.Examples with {features.IMAGE} (floats) and {features.LABEL} "
-            f"(integers) after example {seen}: {error.message.splitlines()[0]}"
-        ) from None
-    # TensorFlow takes a file that ends within the head of a record for a shorter one.
-    if read != size:
-        raise DataError(truncated)
-    if not images:
-        return None
-    return checked(np.concatenate(images), np.concatenate(labels)[:, 0], str(file))
+        raise _explain(chunk, types, error.message.splitlines()[0]) from None
+    return {name: _to_rows(parsed[name], size, chunk, name) for name, (size, _) in types.items()}
 
 
-def _measure(file: Path) -> tuple[str, int]:
-    """The compression of a file as TensorFlow calls it, and the size of its content.
+def _explain(chunk: _Chunk, types: Mapping[str, tuple[int, str]], reason: str) -> DataError:
+    """The first of the examples that TensorFlow could not parse, and what is wrong with it."""
+    needed = {"float32": "float_list", "int64": "int64_list"}
+    for number, record in zip(chunk.numbers, chunk.records, strict=True):
+        try:
+            features = tf.train.Example.FromString(record).features.feature
+        except DecodeError:
+            return DataError(
+                f"{chunk.file} does not hold tf.Examples: record {number} is something else"
+            )
+        for name, (_, dtype) in types.items():
+            kind = features[name].WhichOneof("kind") if name in features else None
+            if kind not in {None, needed[dtype]}:
+                return DataError(
+                    f"example {number} of {chunk.file} has {_KINDS[kind]} in {name}, and "
+                    f"{_KINDS[needed[dtype]]} are needed: {_MEND}"
+                )
+    return DataError(f"{chunk.file} does not hold tf.Examples that TensorFlow reads: {reason}")
 
-    Raises:
-      OSError, EOFError, zlib.error: It cannot be read, or ends too early.
-    """
-    with file.open("rb") as stream:
-        compression = formats.compression(stream.read(1024))
-    if compression == "GZIP":
-        with gzip.open(file) as content:
-            return compression, sum(map(len, iter(lambda: content.read(1 << 20), b"")))
-    if compression == "ZLIB":
-        stream_end = zlib.decompressobj()
-        size = sum(len(stream_end.decompress(block)) for block in files_module.read_blocks(file))
-        if not stream_end.eof:
-            raise EOFError
-        return compression, size
-    return compression, file.stat().st_size
 
-
-def _rows(
-    ragged: tf.RaggedTensor, width: int, file: Path, feature: str, offset: int
-) -> NDArray[np.generic]:
-    """A dense `[n, width]`; an example with another number of values is named."""
+def _to_rows(ragged: tf.RaggedTensor, size: int, chunk: _Chunk, name: str) -> NDArray[Any]:
+    """A dense `[n, size]`; an example with another number of values is named."""
     lengths = ragged.row_lengths().numpy()
-    bad = np.flatnonzero(lengths != width)
+    bad = np.flatnonzero(lengths != size)
     if bad.size:
         length = lengths[bad[0]]
-        what = (
-            f"has {length} values in {feature}, and {width} are needed"
-            if length
-            else (f"has no {feature}")
-        )
-        hint = ": resize the images to 28x28" if length and width == features.PIXELS else ""
-        raise DataError(f"example {offset + bad[0]} of {file} {what}{hint}")
-    rows: NDArray[np.generic] = ragged.flat_values.numpy().reshape(-1, width)
+        what = f"{length} values in {name}, and {size} are needed" if length else f"no {name}"
+        raise DataError(f"example {chunk.numbers[bad[0]]} of {chunk.file} has {what}: {_MEND}")
+    rows: NDArray[Any] = ragged.flat_values.numpy().reshape(-1, size)
     return rows
+
+
+def _check_features(part: Records) -> None:
+    """Refuse examples of another task than MNIST's, by the first of them.
+
+    Raises:
+      DataError: It names the features that were found.
+    """
+    wanted = {feature.name for feature in part.task.features} | {part.task.label}
+    for file in part.files:
+        for chunk in _read_chunks(file):
+            with contextlib.suppress(DecodeError):  # the reader names it
+                found = sorted(tf.train.Example.FromString(chunk.records[0]).features.feature)
+                if found and wanted.isdisjoint(found):
+                    raise DataError(
+                        f"{file} holds tf.Examples with the features {', '.join(found[:_SHOWN])}"
+                        f"{f' and {len(found) - _SHOWN} more' if len(found) > _SHOWN else ''}, "
+                        f"which are not those of the task {part.task.name}: describe them in a "
+                        "module and name it with `task: my_task.TASK`"
+                    )
+            return
+
+
+def _copy(file: Path, copy: Path) -> None:
+    """Copy a file's content.
+
+    Raises:
+      DataError: It cannot be read.
+      OSError: The copy cannot be written.
+    """
+    with copy.open("wb") as target:
+        for block in _read_blocks(file, file):
+            target.write(block)
+
+
+def _read_blocks(path: Path, file: Path) -> Iterator[bytes]:
+    """The blocks of a file that messages call `file`.
+
+    Raises:
+      DataError: It cannot be read.
+    """
+    try:
+        yield from files_module.read_blocks(path)
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error.strerror}") from error

@@ -43,10 +43,12 @@ class Part(Protocol):
     def labels(self) -> NDArray[Any]:
         """The labels `[n]`, known before the features are read; see `Batch`."""
 
+    @property
+    def follows_order(self) -> bool:
+        """Whether `read` follows the order of `indices`; else the examples keep their own."""
+
     def read(self, indices: NDArray[Any]) -> Iterator[Batch]:
         """Read the examples at these places among all, each once, in batches.
-
-        They come in the order of `indices` where that costs nothing, else in the part's own order.
 
         Raises:
           DataError: Names the file, the example, what is wrong and how to mend it.

@@ -1,158 +1,191 @@
-"""From a named source to examples, split for training and evaluation."""
+"""What a named source holds: a dataset of ours, or examples that a reader of their format opens."""
 
 import contextlib
-import hashlib
+import dataclasses
 import os
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from modules import mnist
+from modules.task import Task
+from pipelines import settings, tasks
 from pipelines.code import code_fingerprint
-from pipelines.data import contents, dataset, digits, idx, images
+from pipelines.data import contents, dataset, digits, idx
 from pipelines.data.dataset import DATASETS, POINTER, Dataset
-from pipelines.data.examples import Examples, Splits, split
 from pipelines.data.formats import Format
-from pipelines.data.manifest import DATA_FILES, EVAL, MANIFEST, TRAIN, Manifest
+from pipelines.data.manifest import MANIFEST, Manifest, combine
 from pipelines.data.passed_over import PassedOver
-from pipelines.data.survey import WHOLE, Survey, survey
+from pipelines.data.source import WHOLE, Source
+from pipelines.data.survey import Survey, survey
 from pipelines.errors import DataError, DocumentError
 from pipelines.walk import Entry
 
 _SECONDS_TO_SPARE = 15.0
+_BUILT_IN = {"auto", "digits", "mnist"}
 _MEND = "write the dataset again with `tfx-mobile data --output DIRECTORY`"
 
 
-def load(source: str, eval_fraction: float, outputs: Collection[Path] = ()) -> tuple[Splits, str]:
-    """Read, check and split a source's examples.
+def find(data: settings.Data, choice: settings.Task, outputs: Collection[Path] = ()) -> Source:
+    """Open a source that is not a dataset of ours.
 
     Args:
-      source: `digits`, `mnist`, `auto`, or a directory of TFRecords, IDX files or images.
-      eval_fraction: Part kept for evaluation where the source has no split of its own.
+      data: Its `source` is `digits`, `mnist`, `auto`, or a directory of TFRecords, IDX files,
+        images or tables.
+      choice: The task that it must be of, and how examples are made.
       outputs: What the caller writes: left out where it lies below the source.
 
-    Returns:
-      The examples, and what they are, for the user.
+    Raises:
+      DataError: The source cannot be found or used, or is of another task than the named one.
+      SettingsError: The named task cannot be imported.
+    """
+    wanted = tasks.find_named(choice)
+    if data.source in _BUILT_IN:
+        found = _open_built_in(data.source)
+    else:
+        found = _open_folder(survey(_find_directory(data.source), outputs), choice, wanted)
+    _check_task(choice, wanted, found.task, found.name)
+    return found
+
+
+def find_dataset(data: settings.Data, choice: settings.Task) -> Dataset | None:
+    """The dataset of ours that a source is, if it is one.
 
     Raises:
-      DataError: The source cannot be found or used.
+      DataError: There is nothing, or the dataset is damaged or of another task.
+      SettingsError: As `find`.
     """
-    splits, note = _load(source, eval_fraction, outputs)
-    for name, part in ((TRAIN, splits.train), (EVAL, splits.eval)):
-        if len(part) > 1 and np.all(part.images == part.images[0]):
-            raise DataError(
-                f"all {len(part):,} images for {name} in {splits.source} are equal: check how they "
-                "were made"
-            )
-    return splits, note
+    if data.source in _BUILT_IN:
+        return None
+    held = _find_dataset(_find_directory(data.source))
+    if held is None:
+        return None
+    if fault := held.find_fault() or _find_contradiction(held):
+        raise DataError(f"{fault}: {_MEND}")
+    _check_task(choice, tasks.find_named(choice), held.manifest.task, str(held.directory))
+    return held
 
 
-def identify(source: str, eval_fraction: float, outputs: Collection[Path] = ()) -> dict[str, Any]:
-    """What identifies a source without reading its examples, as JSON has it.
+def identify(
+    data: settings.Data, choice: settings.Task, outputs: Collection[Path] = ()
+) -> dict[str, Any]:
+    """What identifies a source, and how it is read, without reading its examples; as JSON has it.
 
     Args:
-      source: As for `load`, like the others.
-      eval_fraction: Likewise.
+      data: As for `find`, like the others.
+      choice: Likewise.
       outputs: Likewise.
 
     Raises:
       DataError: The source cannot be found.
+      SettingsError: As `find`.
     """
-    requested: dict[str, Any] = {"source": source, "eval_fraction": eval_fraction}
-    if source not in {"auto", "digits", "mnist"}:
-        directory = Path(os.path.realpath(_find_directory(source)))
+    requested: dict[str, Any] = {**data.model_dump(), "task": choice.model_dump()}
+    if wanted := tasks.find_named(choice):
+        requested["named"] = wanted.data.to_dict()
+    if data.source not in _BUILT_IN:
+        directory = Path(os.path.realpath(_find_directory(data.source)))
         requested["source"] = str(directory)
         held = _find_dataset(directory)
         found = survey(held.directory) if held else survey(directory, outputs)
         requested["files"] = found.digest()
-        if not held:  # another release may read other pixels from the same files
+        if not held:  # another release may read other values from the same files
             requested["code"] = code_fingerprint("pipelines.data")
     return requested
 
 
-def fingerprint(splits: Splits) -> str:
-    """SHA-256 over the examples of both splits, for any file format."""
-    digests = (splits.train.fingerprint(), splits.eval.fingerprint())
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def _load(source: str, eval_fraction: float, outputs: Collection[Path]) -> tuple[Splits, str]:
-    if source == "auto":
+def _open_built_in(name: str) -> Source:
+    if name == "auto":
         try:
-            return _mnist(idx.download(seconds=_SECONDS_TO_SPARE))
+            return _download_mnist(_SECONDS_TO_SPARE)
         except DataError:
-            splits, note = _load("digits", eval_fraction, outputs)
-            return splits, f"{note} (MNIST could not be downloaded within seconds)"
-    if source == "digits":
-        return split(digits.load(), eval_fraction, "digits"), "digits, bundled with scikit-learn"
-    if source == "mnist":
-        return _mnist(idx.download())
-    directory = _find_directory(source)
-    held = _find_dataset(directory)
-    if held:
-        return _load_dataset(held), str(directory)
-    splits, notes = _read_folder(survey(directory, outputs), eval_fraction)
-    return splits, f"{splits.source} ({'; '.join(notes)})" if notes else splits.source
+            found = digits.load()
+            note = "MNIST could not be downloaded within seconds"
+            return dataclasses.replace(found, notes=[*found.notes, note])
+    return digits.load() if name == "digits" else _download_mnist()
 
 
-def _mnist(parts: dict[str, Examples]) -> tuple[Splits, str]:
-    return Splits(parts["train"], parts["t10k"], "mnist"), "mnist, downloaded and verified"
+def _download_mnist(seconds: float = 300.0) -> Source:
+    parts = idx.download(seconds=seconds)
+    return Source("mnist", mnist.TASK, parts, ["downloaded and verified"])
 
 
-def _read_folder(found: Survey, eval_fraction: float) -> tuple[Splits, list[str]]:
-    """The examples of a folder, and what the user should know of how they were read."""
+def _open_folder(found: Survey, choice: settings.Task, wanted: Task | None) -> Source:
     name = os.fsencode(found.directory).decode(errors="replace")
-    places = {part: _place(found, part) for part in found.parts}
-    chosen = {
-        part: contents.choose(files, places[part], found.passed_over)
-        for part, files in found.parts.items()
-    }
-    pictures = {
-        part: images.read(files) for part, (kind, files) in chosen.items() if kind is Format.IMAGE
-    }
-    # One ground for both splits, or a model would be judged on others than it learnt from.
-    ground = images.choose_ground(pictures.values())
-    examples: dict[str, Examples] = {}
-    for part, (kind, files) in chosen.items():
-        if kind is Format.IMAGE:
-            examples[part] = images.to_examples(pictures[part], ground, places[part])
-        elif kind is Format.RECORDS:
-            from pipelines.data import records
-
-            examples[part] = records.read([file.path for file in files], places[part])
-        else:
-            examples |= _read_idx(files, part, places[part], found.passed_over)
-    notes = [images.describe_ground(ground)] if ground is not None else []
+    places = {part: _name_place(found, part) for part in found.parts}
+    by_format: dict[Format, dict[str, Sequence[Entry]]] = {}
+    for part, files in found.parts.items():
+        kind, chosen = contents.choose(files, places[part], found.passed_over)
+        by_format.setdefault(kind, {})[part] = chosen
+    # One reader opens all parts of its format: a picture for training and one for evaluation
+    # become features in the same way.
+    sources = [
+        _open_format(kind, name, parts, places, choice, wanted, found.passed_over)
+        for kind, parts in by_format.items()
+    ]
+    first, *others = sources
+    for other in others:
+        if difference := first.task.find_difference(other.task):
+            raise DataError(
+                f"the splits of {name} are of different tasks, {first.task.name} and "
+                f"{other.task.name}: {difference}"
+            )
+    parts = {part: opened for source in sources for part, opened in source.parts.items()}
+    notes = [note for source in sources for note in source.notes]
     if passed_over := str(found.passed_over):
         notes.append(f"passed over {passed_over}")
-    if WHOLE in examples:
-        return split(examples[WHOLE], eval_fraction, name), notes
-    return Splits(examples[TRAIN], examples[EVAL], name), notes
+    return Source(name, first.task, parts, notes)
 
 
-def _place(found: Survey, part: str) -> str:
+def _open_format(
+    kind: Format,
+    name: str,
+    parts: Mapping[str, Sequence[Entry]],
+    places: Mapping[str, str],
+    choice: settings.Task,
+    wanted: Task | None,
+    passed_over: PassedOver,
+) -> Source:
+    # Readers are loaded where they are needed: TensorFlow and pyarrow take seconds.
+    if kind is Format.IDX:
+        return idx.open_source(name, parts, places, passed_over)
+    if kind is Format.RECORDS:
+        from pipelines.data import records
+
+        return records.open_source(name, parts, places, wanted)
+    if kind is Format.TABLE:
+        from pipelines.data import tables
+
+        return tables.open_source(name, parts, places, choice, wanted)
+    from pipelines.data import images
+
+    return images.open_source(name, parts, places, choice, wanted)
+
+
+def _name_place(found: Survey, part: str) -> str:
     """What a message calls a part."""
     return str(found.directory) if part == WHOLE else f"the {part} split of {found.directory}"
 
 
-def _read_idx(
-    files: Sequence[Entry], part: str, where: str, passed_over: PassedOver
-) -> dict[str, Examples]:
-    """The part's one pair, or the pairs of both splits where the part is the whole source."""
-    pairs, duplicates = idx.pair([file.path for file in files])
-    for file in duplicates:
-        passed_over.add_file(file.name)
-    if len(pairs) == 1:
-        return {part: idx.load(*next(iter(pairs.values())))}
-    names = {idx.split_of(name): name for name in pairs}
-    if part == WHOLE and len(pairs) == 2 and names.keys() == {TRAIN, EVAL}:
-        return {name: idx.load(*pairs[names[name]]) for name in (TRAIN, EVAL)}
-    raise DataError(
-        f"{where} holds IDX files called {', '.join(pairs)}: give a folder with one pair of images "
-        "and labels, or with two called train and t10k"
-    )
+def _check_task(choice: settings.Task, wanted: Task | None, task: Task, name: str) -> None:
+    """Refuse a source of another task than the settings name.
+
+    Raises:
+      DataError: It says how they differ.
+    """
+    difference = ""
+    if wanted is not None:
+        difference = wanted.find_difference(task)
+    elif choice.name == "images" and not task.pictures:
+        difference = "it has no pictures"
+    elif choice.name == "table" and task.pictures:
+        difference = "it has pictures"
+    if difference:
+        raise DataError(
+            f"{name} is of another task than {choice.name}: {difference}: give other data, or "
+            "another task in the settings"
+        )
 
 
 def _find_dataset(directory: Path) -> Dataset | None:
@@ -175,19 +208,12 @@ def _find_dataset(directory: Path) -> Dataset | None:
         return None  # anybody may call a file so
 
 
-def _load_dataset(held: Dataset) -> Splits:
-    if fault := held.find_fault(with_checksums=False):
-        raise DataError(f"{fault}: {_MEND}")
-    from pipelines.data import records
-
-    train, evaluation = (
-        records.read([file], str(file))
-        for file in (held.directory / DATA_FILES[name] for name in (TRAIN, EVAL))
-    )
-    splits = Splits(train, evaluation, held.manifest.source)
-    if fingerprint(splits) != held.manifest.fingerprint:
-        raise DataError(f"{held.directory} does not hold what its {MANIFEST} says: {_MEND}")
-    return splits
+def _find_contradiction(held: Dataset) -> str:
+    """What is wrong in a manifest whose files are right; empty for nothing."""
+    manifest = held.manifest
+    if manifest.fingerprint == combine(manifest.examples):
+        return ""
+    return f"{held.directory} does not hold what its {MANIFEST} says"
 
 
 def _find_directory(source: str) -> Path:

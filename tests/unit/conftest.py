@@ -3,15 +3,16 @@
 import pytest
 
 from pipelines.data import digits
-from pipelines.data.examples import Examples
+from tests.unit.mnist_examples import Examples, read_part
 
 
 @pytest.fixture(scope="session")
 def all_digits() -> Examples:
-    return digits.load()
+    (part,) = digits.load().parts.values()
+    return read_part(part)
 
 
 @pytest.fixture(scope="session")
 def few(all_digits: Examples) -> Examples:
     """Fifty examples with all ten labels."""
-    return Examples(all_digits.images[:50], all_digits.labels[:50])
+    return all_digits[:50]

@@ -1,39 +1,51 @@
 """Small datasets of ours whose examples nobody reads."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from modules import mnist
+from modules.task import Classification, Task
 from pipelines.data.dataset import Dataset, Pointer
-from pipelines.data.manifest import DATA_FILES, MANIFEST, Manifest, Split, describe_file
+from pipelines.data.manifest import MANIFEST, Manifest, Split, describe_file, shard_names
 
 
 def write(
     root: Path,
-    content: dict[str, bytes] | None = None,
+    content: Mapping[str, bytes | Sequence[bytes]] | None = None,
     counts: tuple[int, int] = (1438, 359),
     source: str = "digits",
+    task: Task = mnist.TASK,
 ) -> Dataset:
     """Write a dataset below a root and make it the current one.
 
     Args:
       root: As `tfx-mobile data --output`.
-      content: The bytes of each split's file.
+      content: The bytes of each split's file, or of each of its shards.
       counts: Examples for training and for evaluation, as the manifest says.
       source: As the manifest says.
+      task: Likewise.
     """
     content = content or {"train": b"train", "eval": b"eval"}
     scratch = root / "datasets" / "new"
+    files = {}
     for split, data in content.items():
-        (scratch / split).mkdir(parents=True)
-        (scratch / DATA_FILES[split]).write_bytes(data)
+        shards = [data] if isinstance(data, bytes) else data
+        for name, shard in zip(shard_names(len(shards)), shards, strict=True):
+            files[f"{split}/{name}"] = shard
+    for name, shard in files.items():
+        (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+        (scratch / name).write_bytes(shard)
+    classes = task.head.classes[:1] if isinstance(task.head, Classification) else ()
     manifest = Manifest(
         source=source,
+        task=task,
         examples={
-            split: Split(count=count, class_balance={"0": count}, sha256="f" * 64)
+            split: Split(count=count, class_balance=dict.fromkeys(classes, count), sha256="f" * 64)
             for split, count in zip(("train", "eval"), counts, strict=True)
         },
-        fingerprint=hashlib.sha256(b"".join(content.values())).hexdigest(),
-        files={name: describe_file(scratch / name) for name in DATA_FILES.values()},
+        fingerprint=hashlib.sha256(b"".join(files.values())).hexdigest(),
+        files={name: describe_file(scratch / name) for name in files},
     )
     (scratch / MANIFEST).write_text(manifest.to_json())
     directory = scratch.rename(scratch.with_name(manifest.name))

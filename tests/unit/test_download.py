@@ -15,6 +15,7 @@ import pytest
 from pipelines.data import idx
 from pipelines.errors import DataError
 from tests.unit.idx_files import idx_bytes
+from tests.unit.mnist_examples import read_part
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 28, 28)).astype(np.uint8)
 LABELS = np.arange(6, dtype=np.uint8)
@@ -79,17 +80,17 @@ def refusal(*mirrors: str) -> str:
 
 def test_download(serve: Serve) -> None:
     parts = idx.download((serve(GOOD),), CHECKSUMS)
-    assert list(parts) == ["train", "t10k"]
+    assert list(parts) == ["train", "eval"]
     assert parts["train"].labels.tolist() == [0, 1, 2, 3, 4, 5]
-    assert parts["t10k"].labels.tolist() == [0, 1]
+    assert parts["eval"].labels.tolist() == [0, 1]
     expected = IMAGES.reshape(6, 784) / 255 - 0.5
-    np.testing.assert_allclose(parts["train"].images, expected, atol=1e-6)
+    np.testing.assert_allclose(read_part(parts["train"]).images, expected, atol=1e-6)
 
 
 def test_compression_may_differ_between_mirrors(serve: Serve) -> None:
     stored = {path: gzip.compress(gzip.decompress(body), 0) for path, body in GOOD.items()}
     assert stored != GOOD
-    assert len(idx.download((serve(stored),), CHECKSUMS)["train"]) == 6
+    assert len(idx.download((serve(stored),), CHECKSUMS)["train"].labels) == 6
 
 
 def test_official_files_are_those_of_mnist() -> None:
@@ -132,12 +133,12 @@ def test_answer_that_does_not_end(serve: Serve) -> None:
 
 
 def test_next_mirror_where_one_refuses_the_connection(serve: Serve, closed: str) -> None:
-    assert len(idx.download((closed, serve(GOOD)), CHECKSUMS)["train"]) == 6
+    assert len(idx.download((closed, serve(GOOD)), CHECKSUMS)["train"].labels) == 6
 
 
 def test_next_mirror_where_one_has_other_files(serve: Serve) -> None:
     wrong = {path: gzip.compress(b"other") for path in GOOD}
-    assert len(idx.download((serve({}), serve(wrong), serve(GOOD)), CHECKSUMS)["train"]) == 6
+    assert len(idx.download((serve({}), serve(wrong), serve(GOOD)), CHECKSUMS)["train"].labels) == 6
 
 
 def test_every_mirror_says_why(serve: Serve, closed: str) -> None:
@@ -158,7 +159,7 @@ def test_silent_server_is_given_up_within_the_time_out(
 ) -> None:
     monkeypatch.setattr(idx, "_SECONDS", 0.2)
     start = time.monotonic()
-    assert len(idx.download((silent, serve(GOOD)), CHECKSUMS)["train"]) == 6
+    assert len(idx.download((silent, serve(GOOD)), CHECKSUMS)["train"].labels) == 6
     assert 0.2 <= time.monotonic() - start < 5
 
 

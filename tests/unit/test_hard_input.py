@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import io
 import os
 import resource
 import socket
@@ -16,10 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from modules import mnist
 from pipelines import settings
 from pipelines.data import idx, prepare, records
-from pipelines.data.examples import Examples
 from pipelines.errors import DataError, OutputError, SettingsError
+from tests.unit import mnist_examples
+from tests.unit.mnist_examples import Examples
+
+DIGITS = settings.Data(source="digits")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +34,7 @@ def test_file_cut_within_the_head_of_a_record(
     tmp_path: Path, few: Examples, compression: str, more: int
 ) -> None:
     whole = tmp_path / "whole"
-    records.write(few, whole)
+    mnist_examples.write(few, whole)
     plain = gzip.decompress(whole.read_bytes())
     first = 16 + struct.unpack("<Q", plain[:8])[0]
     cut = plain[: first + more]
@@ -41,13 +46,13 @@ def test_file_cut_within_the_head_of_a_record(
     else:
         file.write_bytes(cut)
     with pytest.raises(DataError, match="truncated"):
-        records.read([file], "here")
+        list(records.Records("here", mnist.TASK, (file,)).labels)
 
 
 def test_dataset_in_the_place_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(OutputError):
-        prepare.prepare("digits", tmp_path / "file", 0.2)
+        prepare.prepare(DIGITS, settings.Task(), tmp_path / "file")
 
 
 def test_dataset_into_the_current_directory(
@@ -55,7 +60,7 @@ def test_dataset_into_the_current_directory(
 ) -> None:
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    prepare.prepare("digits", Path("."), 0.2)
+    prepare.prepare(DIGITS, settings.Task(), Path("."))
     assert (tmp_path / "here" / "dataset.json").is_file()
 
 
@@ -65,7 +70,7 @@ def test_foreign_manifest(tmp_path: Path, text: str) -> None:
     with pytest.raises(
         OutputError, match=r"holds manifest\.json, which is no dataset of tfx-mobile"
     ):
-        prepare.prepare("digits", tmp_path, 0.2)
+        prepare.prepare(DIGITS, settings.Task(), tmp_path)
 
 
 def test_full_disk_while_a_dataset_is_written(tmp_path: Path) -> None:
@@ -73,7 +78,7 @@ def test_full_disk_while_a_dataset_is_written(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
     try:
         with pytest.raises(OutputError, match="cannot write"):
-            prepare.prepare("digits", tmp_path / "dataset", 0.2)
+            prepare.prepare(DIGITS, settings.Task(), tmp_path / "dataset")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert os.listdir(tmp_path) == []
@@ -83,7 +88,7 @@ def test_records_that_cannot_be_read(tmp_path: Path) -> None:
     # Reading this gives an input/output error, for root too.
     (tmp_path / "data.tfrecord").symlink_to("/proc/self/mem")
     with pytest.raises(DataError, match=r"cannot (be )?read"):
-        records.read([tmp_path / "data.tfrecord"], "here")
+        list(records.Records("here", mnist.TASK, (tmp_path / "data.tfrecord",)).labels)
 
 
 @pytest.mark.parametrize("value", ["2020-13-45", "!!int foo"])
@@ -174,4 +179,4 @@ def test_dripping_server_is_given_up_when_the_time_is_over(dripping: str) -> Non
 def test_idx_file_that_is_longer_than_it_says_is_not_called_truncated() -> None:
     content = struct.pack(">BBBBI", 0, 0, 8, 1, 3) + b"\0" * 4
     with pytest.raises(DataError, match=r"^(?!.*truncated)"):
-        idx.parse(content, 1, "here")
+        idx.parse(io.BytesIO(content), 1, "here")

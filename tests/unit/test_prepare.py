@@ -7,7 +7,7 @@ import re
 import shutil
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,12 +15,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from modules import mnist
+from modules.task import Task
+from pipelines import settings
 from pipelines.data import dataset as dataset_module
-from pipelines.data import idx, prepare, records
-from pipelines.data.examples import Examples
+from pipelines.data import idx, prepare, shards
+from pipelines.data.byte_pictures import BytePictures
 from pipelines.data.manifest import Manifest
+from pipelines.data.source import Batch
 from pipelines.errors import DataError, OutputError
+from tests.unit import mnist_examples
 from tests.unit.idx_files import write_idx
+from tests.unit.mnist_examples import Examples
 from tests.users import as_ordinary_user
 
 
@@ -41,7 +47,7 @@ def source(tmp_path: Path, few: Examples) -> Path:
     directory = tmp_path / "source"
     directory.mkdir()
     for name, part in (("a.tfrecord.gz", slice(0, 25)), ("b.tfrecord.gz", slice(25, 40))):
-        records.write(Examples(few.images[part], few.labels[part]), directory / name)
+        mnist_examples.write(few[part], directory / name)
     return directory
 
 
@@ -52,7 +58,8 @@ def dataset(tmp_path: Path) -> Path:
 
 def prepared(source: str, directory: Path, eval_fraction: float) -> tuple[Manifest, str]:
     """The manifest of what `prepare` returns, which is the current dataset, and the note."""
-    made, note = prepare.prepare(source, directory, eval_fraction)
+    data = settings.Data(source=source, eval_fraction=eval_fraction)
+    made, note = prepare.prepare(data, settings.Task(), directory)
     assert dataset_module.load(directory) == made
     assert made.find_fault() == ""
     return made.manifest, note
@@ -64,8 +71,7 @@ def current(dataset: Path) -> Path:
 
 
 def read(dataset: Path, split: str) -> Examples:
-    file = current(dataset) / split / "data.tfrecord.gz"
-    return records.read([file], str(file))
+    return mnist_examples.read(current(dataset) / split / "data.tfrecord.gz")
 
 
 def names(dataset: Path) -> list[str]:
@@ -99,15 +105,16 @@ def test_manifest_and_files_of_digits(dataset: Path, all_digits: Examples) -> No
     both = np.concatenate([read(dataset, split).labels for split in ("train", "eval")])
     assert np.bincount(both).tolist() == np.bincount(all_digits.labels).tolist()
     stored = json.loads((current(dataset) / "manifest.json").read_text())
-    assert stored == {"format": 2, **manifest.model_dump()}
-    assert set(stored) == {"format", "source", "examples", "fingerprint", "files"}
+    assert stored == {"format": 3, **manifest.model_dump()}
+    assert set(stored) == {"format", "source", "task", "examples", "fingerprint", "files"}
     assert stored["files"]["train/data.tfrecord.gz"]["size"] > 1_000_000
     assert current(dataset).name == manifest.name
 
 
 def test_own_records(dataset: Path, source: Path, few: Examples) -> None:
     manifest, note = prepared(str(source), dataset, 0.25)
-    assert note == manifest.source == str(source)
+    assert manifest.source == str(source)
+    assert note == f"{source} (task mnist: 10 classes, 28x28 grey)"
     assert (manifest.count("train"), manifest.count("eval")) == (30, 10)
     both = np.concatenate([read(dataset, split).images for split in ("train", "eval")])
     assert sorted(map(bytes, both)) == sorted(map(bytes, few.images[:40]))
@@ -155,11 +162,11 @@ def test_relative_path_is_the_same_source(
 
 
 def change_file(source: Path, few: Examples) -> None:
-    records.write(few, source / "a.tfrecord.gz")
+    mnist_examples.write(few, source / "a.tfrecord.gz")
 
 
 def add_file(source: Path, few: Examples) -> None:
-    records.write(few, source / "c.tfrecord.gz")
+    mnist_examples.write(few, source / "c.tfrecord.gz")
 
 
 def remove_file(source: Path, few: Examples) -> None:
@@ -275,16 +282,16 @@ def test_crash_while_writing_leaves_the_old_dataset_whole(
 ) -> None:
     prepared("digits", dataset, 0.2)
     before = snapshot(dataset.parent)
-    real, done = records.write, []
+    real, done = shards.write, []
 
-    def write(examples: Examples, file: Path) -> None:
+    def write(task: Task, batches: Iterable[Batch], directory: Path, examples: int) -> None:
         if len(done) == writes:
-            file.write_bytes(b"half a fi")
+            (directory / "data.tfrecord.gz").write_bytes(b"half a fi")
             raise error("in the middle")
-        done.append(file)
-        real(examples, file)
+        done.append(directory)
+        real(task, batches, directory, examples)
 
-    monkeypatch.setattr(records, "write", write)
+    monkeypatch.setattr(shards, "write", write)
     with pytest.raises(OutputError if error is OSError else error):
         prepared(str(source), dataset, 0.2)
     assert snapshot(dataset.parent) == before
@@ -321,9 +328,7 @@ def test_split_of_the_source_is_kept(
     parts = {train: slice(0, 12), evaluation: slice(12, 50)}
     for name, part in parts.items():
         (source / name).mkdir(parents=True)
-        records.write(
-            Examples(few.images[part], few.labels[part]), source / name / "data.tfrecord.gz"
-        )
+        mnist_examples.write(few[part], source / name / "data.tfrecord.gz")
     manifest, _ = prepared(str(source), dataset, 0.2)
     assert (manifest.count("train"), manifest.count("eval")) == (12, 38)
     assert read(dataset, "train").labels.tolist() == few.labels[:12].tolist()
@@ -347,8 +352,8 @@ def test_images_in_folders(tmp_path: Path, dataset: Path, few: Examples) -> None
 
 
 def test_images_in_folders_with_a_split(tmp_path: Path, dataset: Path, few: Examples) -> None:
-    save_images(tmp_path / "images" / "train", Examples(few.images[:30], few.labels[:30]))
-    save_images(tmp_path / "images" / "test", Examples(few.images[30:], few.labels[30:]))
+    save_images(tmp_path / "images" / "train", few[:30])
+    save_images(tmp_path / "images" / "test", few[30:])
     manifest, _ = prepared(str(tmp_path / "images"), dataset, 0.5)
     assert (manifest.count("train"), manifest.count("eval")) == (30, 20)
 
@@ -404,7 +409,11 @@ def test_mnist_does_not_fall_back(dataset: Path) -> None:
 def test_auto_takes_mnist_where_it_can_be_had(
     dataset: Path, few: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parts = {"train": few, "t10k": Examples(few.images[:20], few.labels[:20])}
+    pixels = np.round((few.images + 0.5) * 255).astype(np.uint8).reshape(-1, 28, 28)
+    parts = {
+        name: BytePictures(name, mnist.TASK, pixels[:size], few.labels[:size])
+        for name, size in (("train", 50), ("eval", 20))
+    }
     monkeypatch.setattr(idx, "download", lambda seconds: parts)
     manifest, note = prepared("auto", dataset, 0.9)
     assert manifest.source == "mnist"
@@ -438,7 +447,7 @@ def test_directory_without_data(tmp_path: Path, dataset: Path, name: str | None)
 
 def test_too_few_examples(tmp_path: Path, dataset: Path, few: Examples) -> None:
     (tmp_path / "one").mkdir()
-    records.write(Examples(few.images[:1], few.labels[:1]), tmp_path / "one" / "data.tfrecord")
+    mnist_examples.write(few[:1], tmp_path / "one" / "data.tfrecord")
     with pytest.raises(DataError, match="holds 1 examples, too few"):
         prepared(str(tmp_path / "one"), dataset, 0.2)
 
@@ -460,7 +469,7 @@ def test_directory_that_may_not_be_read(anyones: Path, dataset: Path) -> None:
 
 def test_place_that_may_not_be_written(anyones: Path, few: Examples) -> None:
     (anyones / "source").mkdir()
-    records.write(few, anyones / "source" / "data.tfrecord")
+    mnist_examples.write(few, anyones / "source" / "data.tfrecord")
     anyones.chmod(0o555)
     with pytest.raises(OutputError, match=r"cannot write .*dataset: Permission denied"):
         as_ordinary_user(lambda: prepared(str(anyones / "source"), anyones / "dataset", 0.2))
@@ -537,7 +546,7 @@ def swap_manifest(made: Path) -> None:
         (change_fingerprint, r"does not hold what its manifest\.json says"),
         (remove_manifest, r"dataset\.json names a dataset that is not there"),
         (empty_manifest, r"dataset\.json names a dataset that is not there"),
-        (damage_manifest, r"manifest\.json has the format None, and this release reads 2"),
+        (damage_manifest, r"manifest\.json has the format None, and this release reads 3"),
         (damage_pointer, r"dataset\.json is damaged: it is no JSON object"),
         (swap_manifest, r"holds the manifest of another dataset"),
     ],
@@ -548,7 +557,7 @@ def test_damaged_dataset_as_a_source(
     prepared("digits", tmp_path / "made", 0.2)
     damage(current(tmp_path / "made"))
     with pytest.raises(DataError, match=f"{sentence}.*: write the dataset again"):
-        prepare.prepare(str(tmp_path / "made"), dataset, 0.2)
+        prepared(str(tmp_path / "made"), dataset, 0.2)
     assert not dataset.exists()
 
 
@@ -598,7 +607,7 @@ def write_flat(directory: Path, few: Examples) -> None:
     """As the previous release wrote it."""
     for split in ("train", "eval"):
         (directory / split).mkdir(parents=True)
-        records.write(few, directory / split / "data.tfrecord.gz")
+        mnist_examples.write(few, directory / split / "data.tfrecord.gz")
     (directory / "manifest.json").write_text('{"format": 1, "source": "digits"}')
 
 
@@ -659,7 +668,7 @@ def test_previous_release_is_left_alone_where_the_source_is_bad(
     write_flat(dataset, few)
     before = snapshot(dataset)
     with pytest.raises(DataError):
-        prepare.prepare(str(tmp_path / "nowhere"), dataset, 0.2)
+        prepared(str(tmp_path / "nowhere"), dataset, 0.2)
     assert snapshot(dataset) == before
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import socket
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,10 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.data import prepare, records, sources
-from pipelines.data.examples import Examples, Splits
+from pipelines import settings
+from pipelines.data import prepare, sources
+from pipelines.data.dataset import Dataset
 from pipelines.errors import DataError
+from tests.unit import mnist_examples
 from tests.unit.idx_files import write_idx
+from tests.unit.mnist_examples import Examples
 from tests.users import as_ordinary_user
 
 
@@ -36,29 +40,46 @@ def write_images(directory: Path, count: int = 20, suffix: str = "png") -> Path:
 
 def write_records(file: Path, few: Examples, part: slice = slice(None)) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    records.write(Examples(few.images[part], few.labels[part]), file)
+    mnist_examples.write(few[part], file)
 
 
-def load(directory: Path, *outputs: Path) -> tuple[Splits, str]:
-    splits, note = sources.load(str(directory), 0.25, outputs)
-    assert note.startswith(str(directory))
-    return splits, note.removeprefix(str(directory)).strip()
+AUTO = settings.Task()
+TASK = "task mnist: 10 classes, 28x28 grey"
 
 
-def count(splits: Splits) -> tuple[int, int]:
-    return len(splits.train), len(splits.eval)
+def data_of(directory: Path | str) -> settings.Data:
+    return settings.Data(source=str(directory), eval_fraction=0.25)
+
+
+def load(directory: Path, *outputs: Path) -> tuple[Dataset, str]:
+    """The dataset that a folder becomes, and what is said beside its task."""
+    written = directory.parent / f".{uuid.uuid4().hex}"
+    made, note = prepare.prepare(data_of(directory), AUTO, written, outputs)
+    assert made.find_fault() == ""
+    start, _, rest = note.partition(f" ({TASK}")
+    assert start == str(directory)
+    told = rest.removesuffix(")").removeprefix("; ")
+    return made, f"({told})" if told else ""
+
+
+def count(made: Dataset) -> tuple[int, int]:
+    return made.manifest.count("train"), made.manifest.count("eval")
+
+
+def read(made: Dataset, split: str) -> Examples:
+    return mnist_examples.read(*(made.directory / f for f in made.manifest.split_files(split)))
 
 
 def refusal(directory: Path) -> str:
     with pytest.raises(DataError) as caught:
-        sources.load(str(directory), 0.25)
+        load(directory)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_nothing_is_said_where_nothing_is_passed_over(tmp_path: Path) -> None:
-    splits, note = load(write_images(tmp_path / "images"))
-    assert count(splits) == (15, 5)
+    made, note = load(write_images(tmp_path / "images"))
+    assert count(made) == (15, 5)
     assert note == ""
 
 
@@ -116,10 +137,10 @@ def test_what_systems_leave_is_passed_over_and_told(
     tmp_path: Path, leave: Callable[[Path], None], expected: str
 ) -> None:
     source = write_images(tmp_path / "images")
-    clean = sources.load(str(source), 0.25)[0]
+    clean, _ = load(source)
     leave(source)
-    splits, note = load(source)
-    assert sources.fingerprint(splits) == sources.fingerprint(clean)
+    made, note = load(source)
+    assert made.manifest == clean.manifest
     assert note == expected
 
 
@@ -130,8 +151,8 @@ def test_leftovers_beside_records_are_passed_over(tmp_path: Path, few: Examples)
     (source / "data.idx").write_text("0 3200\n")
     (source / "_SUCCESS").write_text("")
     (source / "data.tfrecord.gz.md5").write_text("0")
-    splits, note = load(source)
-    assert sum(count(splits)) == 50
+    made, note = load(source)
+    assert sum(count(made)) == 50
     assert note == "(passed over 4 files (1 _SUCCESS, 1 *.md5, 1 *.idx, 1 *.index))"
 
 
@@ -141,8 +162,8 @@ def test_images_are_told_by_content(tmp_path: Path) -> None:
     draw(30).save(source / "3" / "scan.dat", "PNG")
     draw(31).save(source / "3" / "no suffix", "BMP")
     draw(32).save(source / "3" / "photo.png", "JPEG")
-    splits, note = load(source)
-    assert sum(count(splits)) == 33
+    made, note = load(source)
+    assert sum(count(made)) == 33
     assert note == ""
 
 
@@ -158,8 +179,8 @@ def test_images_below_the_folder_of_a_digit_have_its_label(tmp_path: Path) -> No
         folder = source / str(number % 10) / "scanned" / "2024"
         folder.mkdir(parents=True)
         draw(number).save(folder / "a.png")
-    splits, note = load(source)
-    balances = splits.train.class_balance(), splits.eval.class_balance()
+    made, note = load(source)
+    balances = [made.manifest.examples[split].class_balance for split in ("train", "eval")]
     assert {sum(balance[str(d)] for balance in balances) for d in range(10)} == {2}
     assert note == ""
 
@@ -177,8 +198,8 @@ def test_records_are_told_by_content(
     with tf.io.TFRecordWriter(str(source / name), compression) as writer:
         for record in tf.data.TFRecordDataset(str(tmp_path / "once"), "GZIP"):
             writer.write(record.numpy())
-    splits, note = load(source)
-    assert sum(count(splits)) == 50
+    made, note = load(source)
+    assert sum(count(made)) == 50
     assert note == ""
 
 
@@ -196,8 +217,8 @@ def test_records_in_deeper_folders(tmp_path: Path, few: Examples) -> None:
         write_records(source / shard / "data.tfrecord", few, slice(0, 25))
     assert sum(count(load(source)[0])) == 50
     write_records(source / "data.tfrecord", few, slice(25, 50))
-    splits, note = load(source)
-    assert sum(count(splits)) == 25
+    made, note = load(source)
+    assert sum(count(made)) == 25
     assert note == "(passed over 2 files (2 *.tfrecord))"
 
 
@@ -224,8 +245,8 @@ def test_usual_names_of_mnists_files(
     for name, size in zip(names, (40, 10), strict=True):
         files = (pattern.format(name, *kind) for kind in (("images", 3), ("labels", 1)))
         write_pair(source / folder, *files, size)
-    splits, note = load(source)
-    assert count(splits) == (40, 10)
+    made, note = load(source)
+    assert count(made) == (40, 10)
     assert note == ""
 
 
@@ -234,8 +255,8 @@ def test_torchvisions_folder_holds_each_file_twice(tmp_path: Path) -> None:
         for name, size in (("train", 40), ("t10k", 10)):
             files = (f"{name}-images-idx3-ubyte{suffix}", f"{name}-labels-idx1-ubyte{suffix}")
             write_pair(tmp_path / "data" / "MNIST" / "raw", *files, size)
-    splits, note = load(tmp_path / "data")
-    assert count(splits) == (40, 10)
+    made, note = load(tmp_path / "data")
+    assert count(made) == (40, 10)
     assert note == "(passed over 4 files (4 *.gz))"
 
 
@@ -256,8 +277,8 @@ def test_torchvisions_folder_holds_each_file_twice(tmp_path: Path) -> None:
 def test_usual_names_of_splits(tmp_path: Path, train: str, evaluation: str) -> None:
     write_images(tmp_path / "source" / train, 30)
     write_images(tmp_path / "source" / evaluation, 10)
-    splits, note = load(tmp_path / "source")
-    assert count(splits) == (30, 10)
+    made, note = load(tmp_path / "source")
+    assert count(made) == (30, 10)
     assert note == ""
 
 
@@ -266,8 +287,8 @@ def test_test_is_preferred_to_validation_and_the_rest_is_told(tmp_path: Path) ->
     for name, size in (("train", 30), ("val", 20), ("test", 10)):
         write_images(source / name, size)
     (source / "model.bin").write_bytes(b"\x80\4")
-    splits, note = load(source)
-    assert count(splits) == (30, 10)
+    made, note = load(source)
+    assert count(made) == (30, 10)
     assert note == "(passed over 1 file (1 *.bin) and the folder val/)"
 
 
@@ -276,8 +297,8 @@ def test_train_alone_is_split(tmp_path: Path) -> None:
     write_images(source / "Train")
     (source / "unlabelled").mkdir()
     draw(1).save(source / "unlabelled" / "a.png")
-    splits, note = load(source)
-    assert count(splits) == (15, 5)
+    made, note = load(source)
+    assert count(made) == (15, 5)
     assert note == "(passed over the folder unlabelled/)"
 
 
@@ -302,8 +323,8 @@ def test_what_lies_in_folders_beside_the_digits_is_passed_over(
     source = write_images(tmp_path / "source")
     write_records(source / "older run" / "data.tfrecord", few)
     draw(3).save(source / "overview.png")
-    splits, note = load(source)
-    assert sum(count(splits)) == 20
+    made, note = load(source)
+    assert sum(count(made)) == 20
     assert note == "(passed over 2 files (1 *.png, 1 *.tfrecord))"
 
 
@@ -312,8 +333,8 @@ def test_pictures_beside_records_are_passed_over(tmp_path: Path, few: Examples) 
     write_records(source / "data.tfrecord", few)
     (source / "docs").mkdir()
     draw(3).save(source / "docs" / "plot.png")
-    splits, note = load(source)
-    assert sum(count(splits)) == 50
+    made, note = load(source)
+    assert sum(count(made)) == 50
     assert note == "(passed over 1 file (1 *.png))"
 
 
@@ -353,8 +374,8 @@ def test_no_data_says_what_was_found_and_what_is_needed(
     source.mkdir()
     fill(source)
     assert refusal(source) == (
-        f"{source} holds no data: {found}; TFRecords, MNIST's IDX files, or images in folders 0 to "
-        "9 are needed"
+        f"{source} holds no data: {found}; images in a folder for each class, CSV or Parquet "
+        "files, TFRecords or MNIST's IDX files are needed"
     )
 
 
@@ -400,40 +421,41 @@ def test_transparent_images_are_put_on_one_ground_and_told(tmp_path: Path) -> No
             folder.mkdir(parents=True, exist_ok=True)
             ink = Image.new("L", (28, 28), 0)
             Image.merge("LA", (ink, draw(number))).convert("RGBA").save(folder / f"{number}.png")
-    splits, note = load(source)
+    made, note = load(source)
     assert note == "(transparent images put on white)"
-    assert splits.train.images[:, 0].tolist() == [-0.5] * 20
-    assert splits.eval.images[:, -1].tolist() == [0.5] * 20
+    assert read(made, "train").images[:, 0].tolist() == [-0.5] * 20
+    assert read(made, "eval").images[:, -1].tolist() == [0.5] * 20
 
 
 def test_linked_classes_are_read_and_their_changes_seen(tmp_path: Path) -> None:
     source = write_images(tmp_path / "source", 20)
     (source / "7").rename(tmp_path / "elsewhere")
     (source / "7").symlink_to(tmp_path / "elsewhere")
-    before = sources.identify(str(source), 0.25)
+    before = sources.identify(data_of(source), AUTO)
     assert sum(count(load(source)[0])) == 20
     draw(100).save(tmp_path / "elsewhere" / "new.png")
-    assert sources.identify(str(source), 0.25) != before
+    assert sources.identify(data_of(source), AUTO) != before
     assert sum(count(load(source)[0])) == 21
 
 
 def test_identity_is_that_of_what_is_read(tmp_path: Path) -> None:
     source = write_images(tmp_path / "source", 20)
-    before = sources.identify(str(source), 0.25)
+    before = sources.identify(data_of(source), AUTO)
     as_a_mac_leaves_it(source)
     as_tools_leave_it(source)
-    assert sources.identify(str(source), 0.25) == before
+    (source / "labels.csv").unlink()  # a table, told to be none by its content alone
+    assert sources.identify(data_of(source), AUTO) == before
     os.utime(source / "0" / "0.png", (1, 1))
-    assert sources.identify(str(source), 0.25) != before
+    assert sources.identify(data_of(source), AUTO) != before
 
 
 def test_another_release_reads_the_files_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_images(tmp_path / "source")
-    first, _ = prepare.prepare(str(source), tmp_path / "dataset", 0.25)
+    first, _ = prepare.prepare(data_of(source), AUTO, tmp_path / "dataset")
     monkeypatch.setattr(sources, "code_fingerprint", lambda path: "of another release")
-    again, note = prepare.prepare(str(source), tmp_path / "dataset", 0.25)
+    again, note = prepare.prepare(data_of(source), AUTO, tmp_path / "dataset")
     assert "unchanged" not in note
     assert again == first
 
@@ -446,12 +468,12 @@ def test_the_readers_own_output_is_no_part_of_the_source(
     monkeypatch.chdir(source)
     outputs = [source / output, source / output / "report.html", source / output / "pipeline"]
     directory = source / output / "data"
-    first, note = prepare.prepare(".", directory, 0.25, outputs)
+    first, note = prepare.prepare(data_of("."), AUTO, directory, outputs)
     assert "passed over" not in note
     outputs[-1].mkdir()
     (outputs[-1] / "a.tfrecord").write_bytes(b"?")
     outputs[-2].write_text("<p>")
-    second, note = prepare.prepare(".", directory, 0.25, outputs)
+    second, note = prepare.prepare(data_of("."), AUTO, directory, outputs)
     assert note.endswith("unchanged")
     assert second == first
 
@@ -459,15 +481,18 @@ def test_the_readers_own_output_is_no_part_of_the_source(
 def test_what_is_passed_over_is_said_each_time(tmp_path: Path) -> None:
     source = write_images(tmp_path / "source")
     (source / "1" / "photo.heic").write_bytes(b"?")
-    notes = [prepare.prepare(str(source), tmp_path / "data", 0.25)[1] for _ in range(2)]
-    assert notes == [f"{source} (passed over 1 file (1 *.heic))", f"{notes[0]}, unchanged"]
+    notes = [prepare.prepare(data_of(source), AUTO, tmp_path / "data")[1] for _ in range(2)]
+    expected = f"{source} ({TASK}; passed over 1 file (1 *.heic))"
+    assert notes == [expected, f"{expected}, unchanged"]
 
 
 def test_a_dataset_beside_its_own_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(write_images(tmp_path / "source"))
-    prepare.prepare(".", Path("dataset"), 0.25)
-    assert prepare.prepare(".", Path("dataset"), 0.25)[1].endswith("unchanged")
-    assert prepare.prepare("dataset", Path("dataset"), 0.25)[0].manifest.count("train") == 15
+    prepare.prepare(data_of("."), AUTO, Path("dataset"))
+    assert prepare.prepare(data_of("."), AUTO, Path("dataset"))[1].endswith("unchanged")
+    assert (
+        prepare.prepare(data_of("dataset"), AUTO, Path("dataset"))[0].manifest.count("train") == 15
+    )
 
 
 @pytest.mark.parametrize("name", ["4", "4/4.png"])
@@ -525,14 +550,15 @@ def test_a_source_that_leads_nowhere_is_one_sentence(tmp_path: Path, name: str) 
     reason = os.strerror(errno.ELOOP if name == "loop" else errno.ENAMETOOLONG)
     assert refusal(source) == f"{source} cannot be read: {reason}"
     with pytest.raises(DataError):
-        sources.identify(str(source), 0.25)
+        sources.identify(data_of(source), AUTO)
 
 
-def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As an archive of an old Windows unpacks."""
     source = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     write_images(source)
     (source / "0" / "0.png").rename(os.fsdecode(os.fsencode(source) + b"/0/\xe9t\xe9.png"))
-    made, _ = prepare.prepare(str(source), tmp_path / "dataset", 0.25)
+    monkeypatch.chdir(source)
+    made, _ = prepare.prepare(data_of("."), AUTO, tmp_path / "dataset")
     assert made.manifest.source == f"{tmp_path}/caf\N{REPLACEMENT CHARACTER}"
-    assert prepare.prepare(str(source), tmp_path / "dataset", 0.25)[1].endswith("unchanged")
+    assert prepare.prepare(data_of("."), AUTO, tmp_path / "dataset")[1].endswith("unchanged")

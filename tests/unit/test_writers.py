@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipelines import settings
 from pipelines.data import dataset, prepare
 from tests.unit.idx_files import write_idx
 
@@ -55,7 +56,7 @@ def steps_of(directory: Path, source: str) -> Iterator[tuple[bool, bool, str]]:
 def test_killed_at_any_step_it_leaves_the_old_dataset_or_the_new_one(
     tmp_path: Path, sources: list[str]
 ) -> None:
-    prepare.prepare(sources[0], tmp_path / "set", 0.2)
+    prepare.prepare(settings.Data(source=sources[0]), settings.Task(), tmp_path / "set")
     states = [state for _, _, state in steps_of(tmp_path / "set", sources[1])]
     assert set(states) == {sources[0], sources[1]}
     assert states == sorted(states, key=sources.index), "first the old one, then the new one"
@@ -64,7 +65,7 @@ def test_killed_at_any_step_it_leaves_the_old_dataset_or_the_new_one(
 
 def test_killed_at_any_step_while_it_mends_a_dataset(tmp_path: Path, sources: list[str]) -> None:
     """What is damaged stays so until it is whole."""
-    made, _ = prepare.prepare(sources[0], tmp_path / "set", 0.2)
+    made, _ = prepare.prepare(settings.Data(source=sources[0]), settings.Task(), tmp_path / "set")
     (made.directory / "train" / "data.tfrecord.gz").write_bytes(b"damaged")
     states = [state for _, _, state in steps_of(tmp_path / "set", sources[0])]
     assert set(states[:-1]) - {sources[0]}
@@ -87,10 +88,12 @@ def test_killed_at_any_step_it_leaves_the_flat_layout_or_the_new_dataset(
 def test_writers_killed_at_random_and_a_reader(tmp_path: Path, sources: list[str]) -> None:
     """Whenever the reader looks, the pointer names one whole dataset, not a mixture."""
     directory = tmp_path / "set"
-    prepare.prepare(sources[0], directory, 0.2)
+    prepare.prepare(settings.Data(source=sources[0]), settings.Task(), directory)
     expected = {}
     for source in sources:
-        made, _ = prepare.prepare(source, tmp_path / Path(source).name / ".made", 0.2)
+        made, _ = prepare.prepare(
+            settings.Data(source=source), settings.Task(), tmp_path / Path(source).name / ".made"
+        )
         expected[made.manifest.name] = source
     seed = random.randrange(10**6)
     print("seed", seed)
@@ -109,6 +112,6 @@ def test_writers_killed_at_random_and_a_reader(tmp_path: Path, sources: list[str
         writer.send_signal(signal.SIGKILL)
         writer.communicate()
         assert writer.returncode == -signal.SIGKILL
-    prepare.prepare(sources[1], directory, 0.2)
+    prepare.prepare(settings.Data(source=sources[1]), settings.Task(), directory)
     names = {p.name for p in (directory / "datasets").iterdir() if not p.name.startswith(".")}
     assert names == set(expected)

@@ -14,10 +14,11 @@ import signal
 import sys
 from pathlib import Path
 
+from pipelines import settings
 from pipelines.data import dataset, prepare
 
 # Loaded before the processes part, which saves each of them a second.
-for _name in ("pipelines.data.records", "sklearn.model_selection"):
+for _name in ("pipelines.data.records", "pipelines.data.shards", "sklearn.model_selection"):
     importlib.import_module(_name)
 
 _STEPS = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "shutil.rmtree"}
@@ -54,7 +55,7 @@ def killed(directory: Path, source: str) -> None:
 def loop(directory: Path, sources: list[str]) -> None:
     """Write one source after the other into the same directory, for ever."""
     for source in itertools.cycle(sources):
-        made, _ = prepare.prepare(source, directory, 0.2)
+        made, _ = prepare.prepare(settings.Data(source=source), settings.Task(), directory)
         print(made.manifest.source, made.manifest.name, flush=True)
 
 
@@ -64,7 +65,7 @@ def _run(directory: Path, source: str, step: int | None) -> bool:
     if not child:
         if step is not None:
             _kill_at(step, directory)
-        prepare.prepare(source, directory, 0.2)
+        prepare.prepare(settings.Data(source=source), settings.Task(), directory)
         os._exit(0)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)

@@ -259,7 +259,7 @@ def test_what_holds_no_dataset_is_not_pushed(place: Place, dataset: Path, tmp_pa
         ("missing", f"there is no dataset at {tmp_path / 'missing'}"),
         ("other", f"there is no dataset at {tmp_path / 'other'}"),
         ("half", f"{tmp_path / 'half'}/dataset.json names a dataset that is not there"),
-        ("flat", f"{tmp_path / 'flat'}/manifest.json has the format 1, and this release reads 2"),
+        ("flat", f"{tmp_path / 'flat'}/manifest.json has the format 1, and this release reads 3"),
     ):
         line = one_line(tfx_mobile("data", "push", tmp_path / name, place.uri), 2)
         assert f"{reason}: write one with `tfx-mobile data --output`" in line

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from kubeflow import datasets, storage
+from modules import mnist
+from modules.task import Feature, Regression, Task
+from pipelines.data import dataset
 from pipelines.data.dataset import Dataset
 from pipelines.errors import DataError, StorageError
 from tests.kubeflow.storage import faults
 from tests.kubeflow.storage.places import ALL, REMOTE, Place, stores
-from tests.unit import dataset_files
+from tests.unit import dataset_files, test_manifest
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -68,6 +71,38 @@ def written(request: faults.Request) -> str:
     """The key that a request writes; Google's is in the content."""
     named = re.search(rb'"name": *"([^"]*/[^"]+)"', request.content)
     return named[1].decode() if named else request.path.split("?")[0]
+
+
+@stores(*ALL)
+def test_shards_and_the_task_travel(place: Place, tmp_path: Path) -> None:
+    task = Task("prices", (Feature("area"), Feature("rooms")), "price", Regression("EUR"))
+    content = {"train": [os.urandom(1000) for _ in range(12)], "eval": b"eval"}
+    made = dataset_files.write(tmp_path / "shards", content, task=task)
+    assert datasets.push(made, place.uri, place.options) > 12_000
+    check_is(place, made)
+    assert datasets.resolve(place.uri, place.options).manifest.task == task
+    lost = made.manifest.split_files("train")[3]
+    storage.delete(f"{place.uri}/datasets/{made.manifest.name}/{lost}", place.options)
+    with pytest.raises(DataError, match=f"{lost} is missing"):
+        datasets.resolve_and_verify(place.uri, place.options)
+    if place.kind == "rclone":
+        time.sleep(1.1)  # it lists from its cache
+    assert datasets.push(made, place.uri, place.options) >= 1000
+    check_is(place, made)
+
+
+@stores("local", "rclone")
+def test_a_dataset_of_the_release_before_tasks_is_pushed_as_it_is(
+    place: Place, tmp_path: Path
+) -> None:
+    directory = test_manifest.write_format_2(tmp_path)
+    datasets.push(dataset.load(tmp_path), place.uri, place.options)
+    found = datasets.resolve_and_verify(place.uri, place.options)
+    assert found.manifest.task == mnist.TASK
+    assert (
+        storage.read_bytes(f"{found.uri}/manifest.json", place.options)
+        == (directory / "manifest.json").read_bytes()
+    )
 
 
 @stores("rclone")
