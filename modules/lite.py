@@ -5,27 +5,25 @@ import tempfile
 from collections.abc import Collection, Iterator
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from tfx.components.trainer.fn_args_utils import FnArgs
 from tfx.components.trainer.rewriting import rewriter, rewriter_factory
 
-from modules import features, training
+from modules import calibration, training
 from modules.contract import ContractError
 
 FILENAME = "tflite"
 """The file that TFMA looks for in a `tf_lite` model's directory."""
 
-_REPRESENTATIVE_EXAMPLES = 200
-_CALIBRATION_TOLERANCE = 0.1
-
 
 def run_fn(fn_args: FnArgs) -> None:
     """Trains the model and writes `tflite` to `fn_args.serving_model_dir`.
 
-    Its `serving_default` takes one raw tensor per feature (`image_floats`, float32
-    `[batch, 784]`) and returns logits float32 `[batch, 10]`.
-    `fn_args.custom_config["quantization"]` is one of `none`, `dynamic`, `float16`, `int8`.
+    Its `serving_default` takes one raw tensor `[batch, *shape]` per feature of the task, named
+    after it (MNIST: `image_floats`, float32 `[batch, 784]`), and returns float32
+    `[batch, head.outputs]`. `fn_args.custom_config["quantization"]` is one of `none`, `dynamic`,
+    `float16`, `int8`.
 
     Args:
       fn_args: What the TFX Trainer passes to a `run_fn`.
@@ -39,33 +37,35 @@ def run_fn(fn_args: FnArgs) -> None:
         # The quantizer ends the process with SIGSEGV on such weights. As it is, the model shows its
         # NaN to the Evaluator, which refuses it.
         quantization = "none"
-    if quantization == "int8":
-        check_calibration(trained)
+    options = quantization_options(quantization, trained)
     with tempfile.TemporaryDirectory() as saved_model_dir:
         save(trained, saved_model_dir)
-        rewrite(
-            saved_model_dir,
-            fn_args.serving_model_dir,
-            **quantization_options(quantization, trained.train_examples),
-        )
-    feature_names = set(trained.transform.raw_feature_spec()) - {features.LABEL}
+        rewrite(saved_model_dir, fn_args.serving_model_dir, **options)
+    feature_names = {feature.name for feature in trained.task.features}
     check_inputs(os.path.join(fn_args.serving_model_dir, FILENAME), feature_names)
 
 
 def save(trained: training.Trained, saved_model_dir: str) -> None:
     """Writes the SavedModel to convert: raw tensors in, because TFLite cannot parse examples."""
-    model = trained.model
-    model.transform = trained.transform.transform_features_layer()
+    features = trained.task.features
+    signature = [
+        tf.TensorSpec([None, *feature.shape], feature.dtype, name=feature.name)
+        for feature in features
+    ]
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, features.PIXELS], tf.float32, name=features.IMAGE)],
-        autograph=False,
-    )
-    def serve(image_floats: tf.Tensor) -> tf.Tensor:
-        raw = {features.IMAGE: image_floats}
-        return model(model.transform(raw)[features.transformed(features.IMAGE)])
+    @tf.function(input_signature=signature, autograph=False)
+    def serve(*raw: tf.Tensor) -> tf.Tensor:
+        return trained.predict(
+            {
+                # A constant shape: XNNPACK takes nothing of a model that computes one.
+                feature.name: values
+                if feature.shape == (feature.size,)
+                else tf.reshape(values, [-1, feature.size])
+                for feature, values in zip(features, raw, strict=True)
+            }
+        )
 
-    training.save(model, saved_model_dir, serve)
+    trained.save(saved_model_dir, serve)
 
 
 def rewrite(saved_model_dir: str, serving_model_dir: str, **options: Any) -> None:
@@ -85,16 +85,16 @@ def rewrite(saved_model_dir: str, serving_model_dir: str, **options: Any) -> Non
     )
 
 
-def quantization_options(quantization: str, examples: training.Examples) -> dict[str, Any]:
+def quantization_options(quantization: str, trained: training.Trained) -> dict[str, Any]:
     """The `TFLiteRewriter` arguments for one kind of post-training quantization.
 
     Args:
       quantization: `none`, `dynamic` (int8 weights), `float16` (half-precision weights) or
-        `int8` (weights and activations; inputs and outputs stay float32).
-      examples: Transformed training examples; full integer quantization calibrates on the first
-        200. They stand for raw images: the transform keeps the range [-0.5, 0.5].
+        `int8` (weights and activations; inputs and outputs stay as they are).
+      trained: Full integer quantization calibrates on its examples.
 
     Raises:
+      ContractError: int8 cannot be calibrated; see `modules.calibration`.
       ValueError: Another kind.
     """
     if quantization == "none":
@@ -103,34 +103,18 @@ def quantization_options(quantization: str, examples: training.Examples) -> dict
     if quantization == "float16":
         options["quantization_supported_types"] = [tf.float16]
     elif quantization == "int8":
+        raw = calibration.find_raw(trained)
+        shapes = {feature.name: feature.shape for feature in trained.task.features}
 
-        def representative_dataset() -> Iterator[list[np.ndarray[Any, Any]]]:
-            for image in examples.images[:_REPRESENTATIVE_EXAMPLES].numpy():
-                yield [image[np.newaxis]]
+        def representative_dataset() -> Iterator[dict[str, NDArray[Any]]]:
+            for index in range(len(trained.calibration)):
+                yield {name: raw[name][index].reshape(1, *shapes[name]) for name in raw}
 
         options["quantization_enable_full_integer"] = True
         options["representative_dataset"] = representative_dataset
     elif quantization != "dynamic":
         raise ValueError(f"unknown quantization {quantization!r}")
     return options
-
-
-def check_calibration(trained: training.Trained) -> None:
-    """Refuses to calibrate on transformed images that are unlike raw ones.
-
-    The Trainer sees transformed examples only, and the model takes raw ones.
-
-    Raises:
-      ContractError: `preprocessing_fn` changes the range of the pixels.
-    """
-    images = trained.train_examples.images[:_REPRESENTATIVE_EXAMPLES]
-    again = trained.transform.transform_features_layer()({features.IMAGE: images})
-    change = tf.reduce_max(tf.abs(again[features.transformed(features.IMAGE)] - images))
-    if change > _CALIBRATION_TOLERANCE:
-        raise ContractError(
-            "full integer quantization calibrates on transformed images, and preprocessing_fn "
-            f"changes pixels by up to {change:.2f}: keep them in [-0.5, 0.5], or quantize otherwise"
-        )
 
 
 def input_names(tflite_file: str) -> list[str]:

@@ -1,52 +1,152 @@
-"""The classifiers: one function a preset, each from `[batch, 784]` to logits `[batch, 10]`."""
+"""The models: one function a preset, each from a task's transformed features to its outputs.
 
-from collections.abc import Callable
+A model takes one tensor `[batch, size]` per feature, named as Transform names it, and returns
+`[batch, head.outputs]`: logits of the classes, or one number in units of the labels' deviation
+(`modules.heads.add_scale` adds what is missing).
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
 
-from modules import features
+from modules import mobilenet_v3
+from modules.contract import ContractError
+from modules.task import Feature, Picture, Task, transformed
+
+_SMALLEST_SIDE = 7
+"""Pixels below which the preset `cnn` shrinks a picture no more."""
+
+_MOST_FILTERS = 64
 
 
-def mlp() -> keras.Model:
-    """Upstream's MNIST model: two hidden layers of 64 with dropout, 55,050 parameters.
+def build(task: Task, preset: str, mobilenet_options: Mapping[str, Any]) -> keras.Model:
+    """The task's own model, or else the preset.
 
-    Expect .9155 accuracy and a float32 TFLite file of 222 kB after ten passes over 8,000 images.
+    Args:
+      task: What the model learns.
+      preset: A key of `PRESETS`.
+      mobilenet_options: Of the preset `mobilenet`; see `pipelines.settings.MobileNet`.
+
+    Raises:
+      ContractError: The preset does not take the features, or the task's model does not fit it.
     """
-    return keras.Sequential(
-        [
-            keras.layers.InputLayer(
-                input_shape=(features.PIXELS,), name=features.transformed(features.IMAGE)
-            ),
-            keras.layers.Dense(64, activation="relu"),
-            keras.layers.Dropout(0.2),
-            keras.layers.Dense(64, activation="relu"),
-            keras.layers.Dropout(0.2),
-            keras.layers.Dense(features.CLASSES),
-        ]
-    )
+    if task.model:
+        return _build_own(task)
+    if preset == "mobilenet":
+        return mobilenet(task, **mobilenet_options)
+    return PRESETS[preset](task)
 
 
-def cnn() -> keras.Model:
-    """A small mobile CNN, 20,490 parameters.
+def mlp(task: Task) -> keras.Model:
+    """Upstream's MNIST model for any features: two hidden layers of 64 with dropout.
 
-    Expect .9625 accuracy and a float32 TFLite file of 85 kB after ten passes over 8,000 images.
+    For MNIST it has 55,050 parameters: expect .9155 accuracy and a float32 TFLite file of 222 kB
+    after ten passes over 8,000 images.
     """
-    flat = keras.Input(shape=(features.PIXELS,), name=features.transformed(features.IMAGE))
+    inputs = _inputs(task)
+    outputs = inputs[0] if len(inputs) == 1 else keras.layers.Concatenate()(inputs)
+    for layer in (
+        keras.layers.Dense(64, activation="relu"),
+        keras.layers.Dropout(0.2),
+        keras.layers.Dense(64, activation="relu"),
+        keras.layers.Dropout(0.2),
+        keras.layers.Dense(task.head.outputs),
+    ):
+        outputs = layer(outputs)
+    return keras.Model(inputs, outputs)
+
+
+def cnn(task: Task) -> keras.Model:
+    """A small mobile CNN for one picture: stages of convolution and pooling, down to 7 pixels.
+
+    For MNIST it has two stages and 20,490 parameters: expect .9625 accuracy and a float32 TFLite
+    file of 85 kB after ten passes over 8,000 images. A picture of 96x96 has four stages.
+
+    Raises:
+      ContractError: The task has other features.
+    """
+    feature, picture = _only_picture(task, "cnn")
+    flat = _input(feature)
+    height, width = picture.height, picture.width
     # The layer Reshape computes its shape as it runs, and XNNPACK takes no part of such a model.
     # A constant shape leaves the batch free.
-    outputs = tf.reshape(flat, [-1, features.HEIGHT, features.WIDTH, 1])
+    outputs = tf.reshape(flat, [-1, height, width, picture.channels])
+    filters = 16
+    while True:
+        outputs = keras.layers.Conv2D(filters, 3, padding="same", activation="relu")(outputs)
+        filters = min(2 * filters, _MOST_FILTERS)
+        # Of a long picture, only the long side shrinks further.
+        pool = tuple(2 if side > _SMALLEST_SIDE else 1 for side in (height, width))
+        if pool != (1, 1):
+            outputs = keras.layers.MaxPooling2D(pool)(outputs)
+        height, width = height // pool[0], width // pool[1]
+        if max(height, width) <= _SMALLEST_SIDE:
+            break
     for layer in (
-        keras.layers.Conv2D(16, 3, padding="same", activation="relu"),
-        keras.layers.MaxPooling2D(),
-        keras.layers.Conv2D(32, 3, padding="same", activation="relu"),
-        keras.layers.MaxPooling2D(),
         keras.layers.Flatten(),
         keras.layers.Dropout(0.2),
-        keras.layers.Dense(features.CLASSES),
+        keras.layers.Dense(task.head.outputs),
     ):
         outputs = layer(outputs)
     return keras.Model(flat, outputs)
 
 
-PRESETS: dict[str, Callable[[], keras.Model]] = {"mlp": mlp, "cnn": cnn}
+def mobilenet(task: Task, alpha: float = 1.0, weights: str = "") -> keras.Model:
+    """MobileNetV3-Small for one picture; see `modules.mobilenet_v3`.
+
+    Raises:
+      ContractError: The task has other features, or the file holds other weights.
+    """
+    feature, picture = _only_picture(task, "mobilenet")
+    flat = _input(feature)
+    return keras.Model(flat, mobilenet_v3.outputs(flat, picture, task.head.outputs, alpha, weights))
+
+
+PRESETS: dict[str, Callable[[Task], keras.Model]] = {
+    "mlp": mlp,
+    "cnn": cnn,
+    "mobilenet": mobilenet,
+}
+
+
+def _input(feature: Feature) -> tf.Tensor:
+    return keras.Input(shape=(feature.size,), name=transformed(feature.name))
+
+
+def _inputs(task: Task) -> list[tf.Tensor]:
+    return [_input(feature) for feature in task.features]
+
+
+def _only_picture(task: Task, preset: str) -> tuple[Feature, Picture]:
+    feature = task.features[0]
+    if len(task.features) > 1 or not feature.picture:
+        names = ", ".join(feature.name for feature in task.features)
+        raise ContractError(
+            f"the preset {preset} takes one picture, and the task {task.name!r} has the features "
+            f"{names}: take the preset mlp, or a model of your own"
+        )
+    return feature, feature.picture
+
+
+def _build_own(task: Task) -> keras.Model:
+    """The model of the task's function, after a check that it fits the task."""
+    module, _, name = task.model.rpartition(".")
+    built = getattr(importlib.import_module(module), name)(task)
+    wanted = sorted(transformed(feature.name) for feature in task.features)
+    found = sorted(getattr(built, "input_names", None) or [])
+    if found != wanted:
+        raise ContractError(
+            f"the model of {task.model} has the inputs {', '.join(found) or 'without names'}, and "
+            f"the task {task.name!r} has {', '.join(wanted)}: give it one keras.Input per feature, "
+            "of that name"
+        )
+    shape = tuple(built.output_shape)
+    if shape != (None, task.head.outputs):
+        raise ContractError(
+            f"the model of {task.model} returns {shape}, and the {task.head.kind} of the task "
+            f"{task.name!r} takes (None, {task.head.outputs}): change its last layer"
+        )
+    return built

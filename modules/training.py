@@ -12,13 +12,17 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
-from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
-from tfx_bsl.tfxio import dataset_options
+from tfx.components.trainer.fn_args_utils import FnArgs
 
-from modules import features
-from modules.model import PRESETS
+from modules import augmentation, heads, model
+from modules.augmentation import Augment
+from modules.contract import ContractError
+from modules.examples import Examples, Split
+from modules.task import Task, transformed
 
-_LOAD_BATCH = 1024
+_VALIDATION_BATCH = 1024
+CALIBRATION_EXAMPLES = 200
+"""What full integer quantization calibrates on."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +38,9 @@ class Settings:
       early_stopping_patience: Stop after this many checks without a better validation loss and
         keep the best weights; 0 trains all steps.
       check_every: Steps between two checks of the validation loss, each a point in TensorBoard.
-      seed: Seeds initial weights, dropout and the order of the examples.
+      seed: Seeds initial weights, dropout, augmentation and the order of the examples.
       memory_mb: Megabytes of training examples above which they are streamed from disk.
-      augment: Changes of pictures in training; see `pipelines.settings.Augment`.
+      augment: Changes of pictures in training; see `modules.augmentation.Augment`.
       mobilenet: Options of that preset; see `pipelines.settings.MobileNet`.
     """
 
@@ -53,66 +57,99 @@ class Settings:
 
 
 @dataclasses.dataclass(frozen=True)
-class Examples:
-    """Transformed examples in memory: images float32 `[n, 784]`, labels int64 `[n]`."""
-
-    images: tf.Tensor
-    labels: tf.Tensor
-
-    def __len__(self) -> int:
-        return int(self.labels.shape[0])
-
-
-@dataclasses.dataclass(frozen=True)
 class Trained:
-    """A trained model, the transform it needs in front, and the examples it learnt from."""
+    """A trained model and what its exports need.
 
+    Attributes:
+      task: What it learnt.
+      model: From the transformed features by name to `[batch, head.outputs]`.
+      transform: What goes in front of it.
+      calibration: The first transformed examples of the training split, 200 at most.
+    """
+
+    task: Task
     model: keras.Model
     transform: tft.TFTransformOutput
-    train_examples: Examples
+    calibration: Examples
+
+    def __post_init__(self) -> None:
+        # A SavedModel holds what the model has as attributes.
+        self.model.transform = self.transform.transform_features_layer()
+
+    def predict(self, raw: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        """The outputs for raw features by name, `[batch, size]` each."""
+        features = self.model.transform(dict(raw))
+        return self.model({name: features[name] for name in self.model.input_names})
+
+    def save(self, directory: str, serve: Callable[..., tf.Tensor]) -> None:
+        """Writes a SavedModel whose `serving_default` is `serve`, which calls `predict`."""
+        self.model.save(
+            directory,
+            save_format="tf",
+            signatures={"serving_default": serve},
+            # It would double the size, and nothing trains on from here.
+            include_optimizer=False,
+            # The signature and Keras' own configuration are enough to load it; tracing every layer
+            # once more takes seconds.
+            save_traces=False,
+        )
 
 
 def train(fn_args: FnArgs) -> Trained:
-    """Trains the preset named in `fn_args.custom_config["training"]` for `fn_args.train_steps`.
+    """Trains a model of the task in `fn_args.custom_config["task"]` for `fn_args.train_steps`.
 
-    TensorBoard logs go to `fn_args.model_run_dir`. The transformed examples are held in memory:
-    one Python call per training step and one record at a time is what made the original slow.
+    TensorBoard logs go to `fn_args.model_run_dir`. Transformed examples that fit into
+    `memory_mb` are held in memory: one record at a time is what made the original slow.
 
     Args:
-      fn_args: What the TFX Trainer passes to a `run_fn`.
+      fn_args: What the TFX Trainer passes to a `run_fn`; `custom_config["training"]` holds the
+        `Settings`.
 
     Returns:
       The trained model with its transform.
+
+    Raises:
+      ContractError: The preset or the model does not fit the task.
     """
+    task = Task.from_dict(fn_args.custom_config["task"])
     settings = Settings(**fn_args.custom_config["training"])
     keras.backend.clear_session()
     keras.utils.set_random_seed(settings.seed)
     tf.config.experimental.enable_op_determinism()
 
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    train_examples = load(fn_args.train_files, fn_args.data_accessor, transform)
-    eval_examples = load(fn_args.eval_files, fn_args.data_accessor, transform)
+    _check_transform(task, transform)
+    schema = transform.transformed_metadata.schema
+    train_split, eval_split = (
+        Split(task, files, fn_args.data_accessor, schema, settings.memory_mb * 10**6)
+        for files in (fn_args.train_files, fn_args.eval_files)
+    )
+    labels = train_split.read_labels(train_split.capacity + 1)
+    held = train_split.read(len(labels)) if len(labels) <= train_split.capacity else None
 
+    network = model.build(task, settings.preset, settings.mobilenet)
+    network = heads.add_scale(network, task.head, labels)
     steps = fn_args.train_steps
-    classifier = PRESETS[settings.preset]()
-    classifier.compile(
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    objective = heads.objective(task.head, labels)
+    network.compile(
+        loss=objective.loss,
+        loss_weights=objective.loss_weight,
         optimizer=keras.optimizers.RMSprop(_learning_rate(settings, steps)),
-        metrics=["sparse_categorical_accuracy"],
+        metrics=objective.metrics,
         # One Python call for many steps: a call each costs more than the step itself.
         steps_per_execution=min(settings.check_every, steps),
     )
     # AutoGraph passes over TensorFlow's own sources but not over tf-keras's, and rewriting those
     # takes longer (12 s) than the training; nothing in a step needs it.
-    classifier.train_step = tf.autograph.experimental.do_not_convert(classifier.train_step)
-    classifier.test_step = tf.autograph.experimental.do_not_convert(classifier.test_step)
+    network.train_step = tf.autograph.experimental.do_not_convert(network.train_step)
+    network.test_step = tf.autograph.experimental.do_not_convert(network.test_step)
     callbacks = _callbacks(settings, fn_args.model_run_dir)
-    validation = _once(eval_examples, fn_args.eval_steps, settings.batch_size)
+    validation = _validation(eval_split, fn_args.eval_steps * settings.batch_size)
     checks, rest = divmod(steps, settings.check_every)
     for first, last, length in ((0, checks, settings.check_every), (checks, checks + 1, rest)):
-        if length and last > first and not classifier.stop_training:
-            classifier.fit(
-                _batches(train_examples, settings, skip=first * settings.check_every),
+        if length and last > first and not network.stop_training:
+            network.fit(
+                _batches(task, held or train_split, settings, skip=first * settings.check_every),
                 initial_epoch=first,
                 epochs=last,
                 steps_per_epoch=length,
@@ -120,7 +157,8 @@ def train(fn_args: FnArgs) -> Trained:
                 callbacks=callbacks,
                 verbose=0,
             )
-    return Trained(classifier, transform, train_examples)
+    calibration = (held or train_split.read(CALIBRATION_EXAMPLES)).take(CALIBRATION_EXAMPLES)
+    return Trained(task, network, transform, calibration)
 
 
 def has_diverged(model: keras.Model) -> bool:
@@ -128,64 +166,48 @@ def has_diverged(model: keras.Model) -> bool:
     return not all(np.isfinite(weights).all() for weights in model.get_weights())
 
 
-def save(model: keras.Model, directory: str, serve: Callable[..., tf.Tensor]) -> None:
-    """Writes a SavedModel whose `serving_default` is `serve`."""
-    model.save(
-        directory,
-        save_format="tf",
-        signatures={"serving_default": serve},
-        # It would double the size, and nothing trains on from here.
-        include_optimizer=False,
-        # The signature and Keras' own configuration are enough to load it; tracing every layer
-        # once more takes seconds.
-        save_traces=False,
-    )
-
-
-def load(
-    file_patterns: list[str], accessor: DataAccessor, transform: tft.TFTransformOutput
-) -> Examples:
-    """Reads every transformed example of one split into memory, in the order of the files."""
-    dataset = accessor.tf_dataset_factory(
-        file_patterns,
-        dataset_options.TensorFlowDatasetOptions(
-            batch_size=_LOAD_BATCH,
-            num_epochs=1,
-            shuffle=False,
-            label_key=features.transformed(features.LABEL),
-        ),
-        transform.transformed_metadata.schema,
-    )
-    images, labels = [], []
-    for batch, label in dataset:
-        images.append(batch[features.transformed(features.IMAGE)])
-        labels.append(tf.reshape(label, [-1]))
-    return Examples(tf.concat(images, axis=0), tf.concat(labels, axis=0))
-
-
-def _batches(examples: Examples, settings: Settings, skip: int) -> tf.data.Dataset:
-    """Endless shuffled batches after the first `skip`; only indices are shuffled, never images."""
-    count = len(examples)
-    return (
-        tf.data.Dataset.range(count)
-        .shuffle(count, seed=settings.seed)
-        .repeat()
-        .batch(settings.batch_size)
-        .skip(skip)
-        .map(
-            lambda index: (tf.gather(examples.images, index), tf.gather(examples.labels, index)),
-            num_parallel_calls=1,
+def _check_transform(task: Task, transform: tft.TFTransformOutput) -> None:
+    """Refuse a transform without a float32 `[size]` for a feature, or without the label."""
+    spec = transform.transformed_feature_spec()
+    for feature in task.features:
+        name = transformed(feature.name)
+        found = spec.get(name)
+        shape = list(getattr(found, "shape", None) or [])
+        if found is None or found.dtype != tf.float32 or shape != [feature.size]:
+            what = "nothing" if found is None else f"{found.dtype.name} {shape}"
+            raise ContractError(
+                f"preprocessing_fn returns {what} as {name!r}, and the task {task.name!r} takes "
+                f"float32 [batch, {feature.size}]: return its tensor under that name"
+            )
+    if transformed(task.label) not in spec:
+        raise ContractError(
+            f"preprocessing_fn does not return the label as {transformed(task.label)!r}: pass it on"
         )
-        .prefetch(tf.data.AUTOTUNE)
-    )
 
 
-def _once(examples: Examples, steps: int, batch_size: int) -> tf.data.Dataset:
-    """At most `steps` batches of `examples`, in larger batches: validation does not learn."""
-    count = min(len(examples), steps * batch_size)
-    return tf.data.Dataset.from_tensor_slices(
-        (examples.images[:count], examples.labels[:count])
-    ).batch(_LOAD_BATCH)
+def _batches(
+    task: Task, examples: Examples | Split, settings: Settings, skip: int
+) -> tf.data.Dataset:
+    """Endless shuffled batches for the steps after the first `skip`."""
+    if isinstance(examples, Examples):
+        dataset = examples.shuffled(settings.batch_size, settings.seed, skip)
+    else:
+        # To read what the steps before have read would take as long as they took.
+        dataset = examples.shuffled(settings.batch_size, settings.seed + skip)
+    augment = Augment(**settings.augment)
+    if augment.is_on:
+        change = augmentation.make(task, augment, settings.seed)
+        steps = tf.data.Dataset.counter(skip)
+        dataset = tf.data.Dataset.zip((steps, dataset)).map(change, num_parallel_calls=1)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def _validation(split: Split, count: int) -> tf.data.Dataset:
+    """The first `count` examples, in large batches: validation does not learn."""
+    needed = len(split.read_labels(min(count, split.capacity + 1)))
+    if needed <= split.capacity:
+        return split.read(needed).in_order()
+    return split.in_order().unbatch().take(count).batch(_VALIDATION_BATCH)
 
 
 def _learning_rate(settings: Settings, steps: int) -> Any:
