@@ -57,3 +57,43 @@ class ExpectedCalibrationError(keras.metrics.Metric):
     def get_config(self) -> dict[str, Any]:
         """What TFMA needs to build the metric again."""
         return {**super().get_config(), "bins": self.bins}
+
+
+@keras.utils.register_keras_serializable("modules")
+class R2(keras.metrics.Metric):
+    """The part of the labels' variance that the predictions explain; 1 is perfect, 0 the mean.
+
+    `tf_keras.metrics.R2Score` gives the same, but TFMA cannot merge it: its weights get their
+    shapes from the first batch. Labels and predictions are numbers `[batch]` or `[batch, 1]`. The
+    sums are float64, because float32 loses the variance of labels that are far from 0. Labels that
+    are all the same have no variance: the result is 0, whatever is predicted.
+    """
+
+    def __init__(self, name: str = "r2", **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        self.count, self.labels, self.squares, self.residuals = (
+            self.add_weight(sums, shape=(), initializer="zeros", dtype=tf.float64)
+            for sums in ("count", "labels", "squares", "residuals")
+        )
+
+    def update_state(
+        self, y_true: tf.Tensor, y_pred: tf.Tensor, sample_weight: tf.Tensor | None = None
+    ) -> None:
+        """Adds a batch to the sums."""
+        label = tf.reshape(tf.cast(y_true, tf.float64), [-1])
+        predicted = tf.reshape(tf.cast(y_pred, tf.float64), [-1])
+        weight = (
+            tf.ones_like(label)
+            if sample_weight is None
+            else tf.reshape(tf.cast(sample_weight, tf.float64), [-1])
+        )
+        self.count.assign_add(tf.reduce_sum(weight))
+        self.labels.assign_add(tf.reduce_sum(weight * label))
+        self.squares.assign_add(tf.reduce_sum(weight * label**2))
+        self.residuals.assign_add(tf.reduce_sum(weight * (label - predicted) ** 2))
+
+    def result(self) -> tf.Tensor:
+        """The score over everything seen so far, a scalar; NaN if a prediction was."""
+        variation = self.squares - tf.math.divide_no_nan(self.labels**2, self.count)
+        explained = 1 - self.residuals / variation
+        return tf.cast(tf.where(variation > 0, explained, 0.0), tf.float32)
