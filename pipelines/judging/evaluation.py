@@ -74,9 +74,8 @@ def read(uri: str) -> Evaluated:
             by_label[int(slice_key[0][1])] = values
         else:
             overall = values
-    plots: Mapping[str, Any] = next(
-        (plots[""][""] for slice_key, plots in result.plots if not slice_key), {}
-    )
+    overall_plots = next((plots for slice_key, plots in result.plots if not slice_key), None)
+    plots = overall_plots[""][""] if overall_plots else {}
     return Evaluated(uri, overall, dict(sorted(by_label.items())), plots, _failures(uri))
 
 

@@ -7,6 +7,8 @@ LARGEST_MATRIX = 100
 """Classes of the largest matrix that is drawn: the page stays of a bounded size."""
 
 _MOST_FREQUENT = 20
+_WIDE_COLUMNS = 5
+"""A phone has room for the names of so many classes side by side."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,13 +17,15 @@ class Matrix:
 
     Attributes:
       rows: For each class, each count with the part of the row's examples that it is.
-      cell_width: Of the counts, in rem.
-      is_wide: Whether headings stand upright, as class names are longer than counts.
+      names_width: Of the column with the classes, in rem.
+      cell_width: Of the counts, at least, in rem.
+      is_upright: Whether headings stand upright, as class names are wider than counts.
     """
 
     rows: list[list[tuple[int, float]]]
+    names_width: float
     cell_width: float
-    is_wide: bool
+    is_upright: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,10 +40,13 @@ class Confusion:
 def lay_out(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Matrix:
     """The matrix as a table; `counts` are `[actual][predicted]`."""
     digits = len(str(max((max(row) for row in counts), default=0)))
+    cell_width = max(1.5, 0.38 * digits + 0.1)
+    has_long_names = max(map(len, classes)) > max(3, digits)
     return Matrix(
         rows=[[(count, count / max(sum(row), 1)) for count in row] for row in counts],
-        cell_width=max(1.6, 0.45 * digits + 0.3),
-        is_wide=max(map(len, classes)) > max(3, digits),
+        names_width=6 if has_long_names else cell_width,
+        cell_width=cell_width,
+        is_upright=has_long_names and len(classes) > _WIDE_COLUMNS,
     )
 
 

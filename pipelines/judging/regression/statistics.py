@@ -57,8 +57,9 @@ def find_largest_differences(
     """
     distances = np.abs(other.astype(np.float64) - baseline)
     distances[np.isnan(distances)] = np.inf
-    order: NDArray[np.int64] = np.argsort(-distances, kind="stable")[:count]
-    return order[distances[order] > 0]
+    order = np.argsort(-distances, kind="stable")[:count]
+    differing: NDArray[np.int64] = order[distances[order] > 0]
+    return differing
 
 
 def sample(labels: NDArray[Any], count: int) -> NDArray[np.int64]:
