@@ -9,9 +9,8 @@ from kubeflow import launcher_paths, storage
 from kubeflow.names import FINGERPRINT_NODE
 from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT
 from pipelines.errors import DocumentError, UsageError
-from pipelines.report import build
-from pipelines.report.build import Pushed
-from pipelines.report.comparison import Comparison
+from pipelines.judging.assembly import Pushed, Report, assemble
+from pipelines.judging.comparison import Comparison
 
 if TYPE_CHECKING:
     from kubeflow.client.runs import Run
@@ -28,7 +27,7 @@ class _File:
     object: storage.Object
 
 
-def read(uri: str, options: storage.Options | None = None) -> build.Report:
+def read(uri: str, options: storage.Options | None = None) -> Report:
     """Read what a run left.
 
     Args:
@@ -44,7 +43,7 @@ def read(uri: str, options: storage.Options | None = None) -> build.Report:
     return _read(uri, options, {}, ())
 
 
-def of_run(run: "Run", options: storage.Options | None = None) -> build.Report:
+def of_run(run: "Run", options: storage.Options | None = None) -> Report:
     """Read what a run left, with the times and cached tasks that KFP's API knows.
 
     Raises:
@@ -65,7 +64,7 @@ def _read(
     options: storage.Options | None,
     seconds: Mapping[str, float],
     cached: Sequence[str],
-) -> build.Report:
+) -> Report:
     uri = uri.rstrip("/")
     files = _files(uri, options)
     if not files:
@@ -86,7 +85,7 @@ def _read(
     except DocumentError as error:
         raise DocumentError(f"{error}: run the pipeline again") from error
     own = [file for file in files if file.run == newest.run]
-    report = build.assemble(
+    report = assemble(
         comparison,
         pushed={name: _pushed(own, f"pusher-{name}", cached) for name in comparison.branches},
         seconds=seconds,

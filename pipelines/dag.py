@@ -24,8 +24,7 @@ from tfx.dsl.components.base.base_component import BaseComponent
 from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
 from tfx.types.channel import BaseChannel
 
-from modules import mnist
-from pipelines import evaluation
+from modules.task import Task
 from pipelines.code import code_fingerprint
 from pipelines.components.comparison import BranchComparison
 from pipelines.components.lite_validator import LiteValidator
@@ -33,6 +32,7 @@ from pipelines.components.names import COMPARISON
 from pipelines.components.pusher import Pusher
 from pipelines.components.saved_model_evaluator import SavedModelEvaluator
 from pipelines.data.manifest import DATA_FILES
+from pipelines.judging import evaluation
 from pipelines.settings import Branch, Settings
 
 CODE = "code"
@@ -61,14 +61,14 @@ class Run:
 
     Attributes:
       id: The run's id.
-      dataset: JSON of `pipelines.report.comparison.Dataset`.
+      dataset: JSON of `pipelines.judging.comparison.Dataset`.
     """
 
     id: str
     dataset: str
 
 
-def components(settings: Settings, places: Places, run: Run) -> list[BaseComponent]:
+def components(settings: Settings, task: Task, places: Places, run: Run) -> list[BaseComponent]:
     """The components of the DAG, in an order that runs."""
     example_gen = ImportExampleGen(
         input_base=places.examples,
@@ -85,7 +85,7 @@ def components(settings: Settings, places: Places, run: Run) -> list[BaseCompone
         statistics=statistics_gen.outputs["statistics"], infer_feature_shape=True
     ).with_id("schema-gen")
     schema = schema_gen.outputs["schema"]
-    preprocessing_fn = settings.preprocessing_fn or mnist.TASK.preprocessing_fn
+    preprocessing_fn = settings.preprocessing_fn or task.preprocessing_fn
     example_validator = ExampleValidator(
         statistics=statistics_gen.outputs["statistics"], schema=schema
     ).with_id("example-validator")
@@ -93,17 +93,19 @@ def components(settings: Settings, places: Places, run: Run) -> list[BaseCompone
         examples=examples,
         schema=schema,
         preprocessing_fn=preprocessing_fn,
+        custom_config={"task": task.to_dict()},
         # StatisticsGen has them; Transform would compute its own before and after.
         disable_statistics=True,
     ).with_id("transform")
     _add_code(transform, preprocessing_fn, "modules")
 
     nodes = {
-        branch.name: _branch_nodes(branch, settings, places, examples, schema, transform)
+        branch.name: _branch_nodes(branch, settings, task, places, examples, schema, transform)
         for branch in settings.branches
     }
     comparison = BranchComparison(
         settings=settings,
+        task=task,
         dataset=run.dataset,
         run=run.id,
         examples=examples,
@@ -147,6 +149,7 @@ class _BranchNodes:
 def _branch_nodes(
     branch: Branch,
     settings: Settings,
+    task: Task,
     places: Places,
     examples: BaseChannel,
     schema: BaseChannel,
@@ -161,35 +164,42 @@ def _branch_nodes(
         train_args=trainer_pb2.TrainArgs(num_steps=training.steps),
         eval_args=trainer_pb2.EvalArgs(num_steps=training.eval_steps),
         custom_config={
+            "task": task.to_dict(),
             "training": training.model_dump(exclude={"steps", "eval_steps"}),
             "quantization": branch.quantization,
         },
     ).with_id(f"trainer-{branch.name}")
-    _add_code(trainer, branch.run_fn_path, "modules")
+    _add_code(trainer, branch.run_fn_path, "modules", *filter(None, [task.model]))
     model = trainer.outputs["model"]
 
-    config = evaluation.eval_config(settings.evaluation.min_accuracy)
-    evaluator_class, validator = SavedModelEvaluator, None
+    config = evaluation.eval_config(task, settings.evaluation)
+    validator = None
     if branch.kind == "lite":
-        config = evaluation.lite_eval_config(config)
-        evaluator_class = Evaluator
         validator = LiteValidator(
             model=model,
             examples=examples,
+            task=task,
             max_bytes=branch.max_bytes,
             max_latency_us=branch.max_latency_us,
         ).with_id(f"validator-{branch.name}")
         _add_code(validator, *_OURS)
-    evaluator = evaluator_class(
-        examples=examples, model=model, schema=schema, eval_config=config
-    ).with_id(f"evaluator-{branch.name}")
-    if validator:
+        evaluator = Evaluator(
+            examples=examples,
+            model=model,
+            schema=schema,
+            eval_config=evaluation.lite_eval_config(config),
+        )
         _add_code(evaluator, "modules")  # it loads a metric of ours
         # It refuses a model whose inputs match no feature, which the Evaluator would fill with -1.
         evaluator.add_upstream_node(validator)
     else:
+        evaluator = SavedModelEvaluator(
+            task, examples=examples, model=model, schema=schema, eval_config=config
+        )
         _add_code(evaluator, *_OURS)
+    evaluator = evaluator.with_id(f"evaluator-{branch.name}")
     pusher = Pusher(
+        task,
         model=model,
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=validator.outputs["blessing"] if validator else None,

@@ -16,15 +16,17 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import path_utils
 
+from modules.task import Task
 from pipelines import files
-from pipelines.components import verdict
+from pipelines.components import task_property
 from pipelines.components.artifacts import ClassificationMetrics, Comparison, Metrics, Page
 from pipelines.components.names import COMPARISON_DOCUMENT
-from pipelines.components.verdict import Verdict
+from pipelines.judging import heads, verdict
+from pipelines.judging.verdict import Verdict
 from pipelines.settings import BASELINE, Settings
 
 if TYPE_CHECKING:
-    from pipelines.report import comparison
+    from pipelines.judging import comparison
 
 _ANOMALIES = "SchemaDiff.pb"
 """`DEFAULT_FILE_NAME` of TFX's ExampleValidator, whose module would load TFDV."""
@@ -44,31 +46,48 @@ class Executor(BaseExecutor):
         Raises:
           DocumentError: A lite validator's verdict cannot be read.
         """
-        from pipelines import evaluation, stack
-        from pipelines.report import build, comparison, document, page, predictors
-
-        examples = predictors.read_examples(
-            artifact_utils.get_split_uri(input_dict["examples"], "eval")
+        from pipelines import stack
+        from pipelines.judging import (
+            assembly,
+            comparison,
+            document,
+            evaluation,
+            page,
+            predictors,
+            rendering,
         )
-        measured = {}
-        for branch in json.loads(exec_properties["branches"]):
-            name = branch["name"]
-            model_dir = path_utils.serving_model_path(
-                artifact_utils.get_single_uri(input_dict[_key("model", name)])
+        from pipelines.judging.examples import read_batches, read_first
+
+        task = task_property.read(exec_properties)
+        head = heads.of(task)
+        split = artifact_utils.get_split_uri(input_dict["examples"], "eval")
+        kinds = {b["name"]: b["kind"] for b in json.loads(exec_properties["branches"])}
+        models = {
+            name: predictors.MODELS[kind](
+                path_utils.serving_model_path(
+                    artifact_utils.get_single_uri(input_dict[_key("model", name)])
+                )
             )
-            model = predictors.MODELS[branch["kind"]](model_dir)
+            for name, kind in kinds.items()
+        }
+        predictions = predictors.predict(models, read_batches(split, task), head.decide)
+        timed = read_first(split, task, predictors.TIMED_EXAMPLES)
+        measured = {}
+        for name, model in models.items():
             validation = input_dict.get(_key("validation", name))
             measured[name] = document.Measured(
-                kind=branch["kind"],
+                kind=kinds[name],
                 evaluation=evaluation.read(
                     artifact_utils.get_single_uri(input_dict[_key("evaluation", name)])
                 ),
-                predictions=model.logits(examples).argmax(axis=1),
                 model_bytes=model.bytes(),
-                latency=predictors.latency(model, examples),
+                latency=predictors.measure_latency(model, timed),
                 verdict=_verdict(validation) if validation else None,
             )
+        paired = document.paired(head, predictions, BASELINE)
+        shown = {index for compared in paired.values() for index in compared.shown()}
         compared = comparison.Comparison(
+            task=task.to_dict(),
             run=comparison.Run(
                 id=exec_properties["run"],
                 date=datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
@@ -79,8 +98,9 @@ class Executor(BaseExecutor):
             settings=json.loads(exec_properties["settings"]),
             anomalies=_anomalies(input_dict["anomalies"]),
             stack=comparison.Stack(**dataclasses.asdict(stack.installed())),
-            branches=document.branches(measured, BASELINE),
-            comparison=document.paired(examples, measured, BASELINE),
+            branches=document.branches(head, measured, predictions, BASELINE),
+            comparison=paired,
+            examples=rendering.render(task, read_batches(split, task), shown),
         )
         uri = artifact_utils.get_single_uri(output_dict["comparison"])
         files.write_text(Path(uri, COMPARISON_DOCUMENT), compared.to_json())
@@ -88,13 +108,12 @@ class Executor(BaseExecutor):
         for key, value in document.metrics(compared).items():
             metrics.set_float_custom_property(key, value)
         artifact_utils.get_single_instance(output_dict["page"]).write(
-            page.render(build.assemble(compared), with_places=False)
+            page.render(assembly.assemble(compared), with_places=False)
         )
         for name, branch in compared.branches.items():
-            confusion = artifact_utils.get_single_instance(output_dict[_key("confusion", name)])
-            confusion.set_json_value_custom_property(
-                "confusionMatrix", document.kfp_confusion(branch.confusion)
-            )
+            if matrix := head.kfp_confusion(branch):
+                confusion = artifact_utils.get_single_instance(output_dict[_key("confusion", name)])
+                confusion.set_json_value_custom_property("confusionMatrix", matrix)
 
 
 def _verdict(validation: list[types.Artifact]) -> Verdict:
@@ -107,7 +126,7 @@ def _anomalies(artifacts: list[types.Artifact]) -> list["comparison.Anomaly"]:
     """What ExampleValidator found, by split and feature."""
     from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-    from pipelines.report.comparison import Anomaly
+    from pipelines.judging.comparison import Anomaly
 
     (artifact,) = artifacts
     found = []
@@ -142,7 +161,7 @@ def _spec_for(
         {
             "PARAMETERS": {
                 key: ExecutionParameter(type=str)
-                for key in ("branches", "settings", "dataset", "run")
+                for key in ("branches", "settings", task_property.TASK, "dataset", "run")
             },
             "INPUTS": inputs,
             "OUTPUTS": {
@@ -172,6 +191,7 @@ class BranchComparison(BaseComponent):
     def __init__(
         self,
         settings: Settings,
+        task: Task,
         dataset: str,
         run: str,
         examples: types.BaseChannel,
@@ -184,7 +204,8 @@ class BranchComparison(BaseComponent):
 
         Args:
           settings: What the run was told; the document records it.
-          dataset: JSON of `pipelines.report.comparison.Dataset`; the document records it.
+          task: What the models learnt.
+          dataset: JSON of `pipelines.judging.comparison.Dataset`; the document records it.
           run: The run's id. No cache answers with the comparison of another run.
           examples: Raw examples with a split `eval`.
           anomalies: What ExampleValidator found in them.
@@ -202,7 +223,9 @@ class BranchComparison(BaseComponent):
             for name, channel in by_name.items()
         }
         branches = settings.branches
-        confusions = [_key("confusion", branch.name) for branch in branches]
+        confusions = []
+        if heads.of(task).draws_confusion:
+            confusions = [_key("confusion", branch.name) for branch in branches]
         recorded = settings.model_dump(
             mode="json", include={"training", "evaluation", "branches", "preprocessing_fn"}
         )
@@ -212,6 +235,7 @@ class BranchComparison(BaseComponent):
                 anomalies=anomalies,
                 branches=json.dumps([{"name": b.name, "kind": b.kind} for b in branches]),
                 settings=json.dumps(recorded),
+                task=task_property.write(task),
                 dataset=dataset,
                 run=run,
                 comparison=types.Channel(type=Comparison),

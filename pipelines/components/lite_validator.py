@@ -1,4 +1,4 @@
-"""Lite validation: a TFLite model loads, takes the features, returns logits, keeps its budgets.
+"""Lite validation: a TFLite model loads, takes the features, fits its head, keeps its budgets.
 
 TFX's InfraValidator starts a model server, which TFLite models do not have; this one answers the
 same question on the device format and gives the same `InfraBlessing` to the Pusher.
@@ -16,8 +16,13 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 from tfx.utils import path_utils
 
+from modules.task import Task
 from pipelines import files
-from pipelines.components.verdict import FILENAME, Verdict
+from pipelines.components import task_property
+from pipelines.judging.verdict import FILENAME, Verdict
+
+EXAMPLES = 256
+"""How many a model is tried on before it is judged."""
 
 _BLESSED = "blessed"
 
@@ -35,26 +40,27 @@ class Executor(BaseExecutor):
 
         Raises:
           modules.contract.ContractError: An input of the model has no feature of its name, or it
-            returns probabilities. That is an error, not a refusal: the Evaluator would judge the
-            model on made-up values, or as another model.
+            returns something else than the task's head. That is an error, not a refusal: the
+            Evaluator would judge the model on made-up values, or as another model.
         """
-        from modules import contract, features, lite
-        from pipelines import delegation
-        from pipelines.report import predictors
+        from modules import contract, lite
+        from pipelines.judging import delegation, predictors
+        from pipelines.judging.examples import read_first
 
+        task = task_property.read(exec_properties)
         model_dir = path_utils.serving_model_path(
             artifact_utils.get_single_uri(input_dict["model"])
         )
-        examples = predictors.read_examples(
-            artifact_utils.get_split_uri(input_dict["examples"], "eval"), limit=256
+        examples = read_first(
+            artifact_utils.get_split_uri(input_dict["examples"], "eval"), task, EXAMPLES
         )
         file = os.path.join(model_dir, lite.FILENAME)
-        lite.check_inputs(file, {features.IMAGE})
+        lite.check_inputs(file, {feature.name for feature in task.features})
         model = predictors.LiteModel(model_dir)
-        contract.check_logits(model.logits(examples))
+        contract.check_outputs(task, model.predict(examples))
         operators = delegation.inspect(file)
         warning = operators.warning()
-        latency = predictors.latency(model, examples)
+        latency = predictors.measure_latency(model, examples)
         size = model.bytes()
         failures = []
         max_bytes = exec_properties.get("max_bytes")
@@ -83,6 +89,7 @@ class Spec(ComponentSpec):
     """A TFLite model and examples in, an infra blessing out."""
 
     PARAMETERS = {
+        task_property.TASK: ExecutionParameter(type=str),
         "max_bytes": ExecutionParameter(type=int, optional=True),
         "max_latency_us": ExecutionParameter(type=float, optional=True),
     }
@@ -103,6 +110,7 @@ class LiteValidator(BaseComponent):
         self,
         model: types.BaseChannel,
         examples: types.BaseChannel,
+        task: Task,
         max_bytes: int | None,
         max_latency_us: float | None,
     ) -> None:
@@ -111,6 +119,7 @@ class LiteValidator(BaseComponent):
         Args:
           model: A `Model` whose serving directory holds a file `tflite`.
           examples: Raw examples with a split `eval`.
+          task: What the model learnt.
           max_bytes: Largest file; None for any.
           max_latency_us: Largest median time for one example; None for any.
         """
@@ -118,6 +127,7 @@ class LiteValidator(BaseComponent):
             Spec(
                 model=model,
                 examples=examples,
+                task=task_property.write(task),
                 max_bytes=max_bytes,
                 max_latency_us=max_latency_us,
                 blessing=types.Channel(type=standard_artifacts.InfraBlessing),

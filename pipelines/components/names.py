@@ -4,4 +4,4 @@ COMPARISON = "comparison"
 """The node that joins the branches."""
 
 COMPARISON_DOCUMENT = "comparison.json"
-"""In a `BranchComparison`; `pipelines.report.comparison` says what it holds."""
+"""In a `BranchComparison`; `pipelines.judging.comparison` says what it holds."""

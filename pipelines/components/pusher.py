@@ -1,4 +1,4 @@
-"""A Pusher whose version directory appears whole or not at all."""
+"""A Pusher whose version directory appears whole or not at all, with the names of the classes."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,13 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils, standard_component_specs
 from tfx.utils import io_utils, proto_utils
 
+from modules.task import Task
+from pipelines import files
+from pipelines.components import task_property
+from pipelines.judging import heads
 from pipelines.pushing import directory
+
+LABELS = "labels.txt"
 
 
 class Executor(executor.Executor):
@@ -30,6 +36,8 @@ class Executor(executor.Executor):
     ) -> None:
         """As the base class; without a base directory, the model goes into the artifact alone.
 
+        A classifier gets a file `labels.txt`: a class name a line, in the order of the outputs.
+
         Raises:
           OutputError: The destination cannot be written.
         """
@@ -44,11 +52,12 @@ class Executor(executor.Executor):
         proto_utils.json_to_proto(
             exec_properties[standard_component_specs.PUSH_DESTINATION_KEY], destination
         )
-        model = self.GetModelPath(input_dict)
-        io_utils.copy_dir(model, pushed.uri)
+        model = Path(pushed.uri)
+        io_utils.copy_dir(self.GetModelPath(input_dict), str(model))
+        _write_labels(model, task_property.read(exec_properties))
         base = destination.filesystem.base_directory
         if base:
-            place = directory.push(Path(model), Path(base), pusher=pushed.uri)
+            place = directory.push(model, Path(base), pusher=pushed.uri)
             self._MarkPushed(pushed, str(place), place.name)
         else:
             self._MarkPushed(pushed, pushed.uri, str(int(time.time())))
@@ -58,3 +67,28 @@ class Pusher(StandardPusher):
     """The standard Pusher with an executor that never shows half a model."""
 
     EXECUTOR_SPEC = ExecutorClassSpec(Executor)
+
+    def __init__(self, task: Task, **pusher: Any) -> None:
+        """Pushes a model.
+
+        Args:
+          task: What the model learnt.
+          **pusher: The standard Pusher's arguments.
+        """
+        super().__init__(**pusher)
+        self.spec.exec_properties[task_property.TASK] = task_property.write(task)
+
+
+def _write_labels(model: Path, task: Task) -> None:
+    """Name the classes beside a TFLite model, or among the extra assets of a SavedModel.
+
+    TensorFlow Serving leaves `assets.extra` to the user (`kSavedModelAssetsExtraDirectory` in
+    `tensorflow/cc/saved_model/constants.h`).
+    """
+    lines = heads.of(task).output_names()
+    if not lines:
+        return
+    is_saved_model = (model / "saved_model.pb").exists()
+    file = (model / "assets.extra" if is_saved_model else model) / LABELS
+    text = "".join(f"{' '.join(line.splitlines())}\n" for line in lines)
+    files.write_text(file, text)

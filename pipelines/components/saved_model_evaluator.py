@@ -9,6 +9,10 @@ from tfx.dsl.components.base.executor_spec import BeamExecutorSpec
 from tfx.types import artifact_utils
 from tfx.utils import path_utils
 
+from modules.task import Task
+from pipelines.components import task_property
+from pipelines.components.lite_validator import EXAMPLES
+
 
 class Executor(executor.Executor):
     """The standard Evaluator's executor, after a check of what the model returns."""
@@ -22,22 +26,34 @@ class Executor(executor.Executor):
         """As the base class.
 
         Raises:
-          modules.contract.ContractError: The model returns probabilities.
+          modules.contract.ContractError: The model returns something else than the task's head.
         """
         from modules import contract
-        from pipelines.report import predictors
+        from pipelines.judging import predictors
+        from pipelines.judging.examples import read_first
 
-        examples = predictors.read_examples(
-            artifact_utils.get_split_uri(input_dict["examples"], "eval"), limit=256
+        task = task_property.read(exec_properties)
+        examples = read_first(
+            artifact_utils.get_split_uri(input_dict["examples"], "eval"), task, EXAMPLES
         )
         model_dir = path_utils.serving_model_path(
             artifact_utils.get_single_uri(input_dict["model"])
         )
-        contract.check_logits(predictors.KerasModel(model_dir).logits(examples))
+        contract.check_outputs(task, predictors.KerasModel(model_dir).predict(examples))
         super().Do(input_dict, output_dict, exec_properties)
 
 
 class SavedModelEvaluator(Evaluator):
-    """The standard Evaluator, which refuses a SavedModel that returns probabilities."""
+    """The standard Evaluator, which refuses a SavedModel of another contract than the task's."""
 
     EXECUTOR_SPEC = BeamExecutorSpec(Executor)
+
+    def __init__(self, task: Task, **evaluator: Any) -> None:
+        """Evaluates a model.
+
+        Args:
+          task: What the model learnt.
+          **evaluator: The standard Evaluator's arguments.
+        """
+        super().__init__(**evaluator)
+        self.spec.exec_properties[task_property.TASK] = task_property.write(task)

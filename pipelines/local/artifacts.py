@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pipelines import files, walk
-from pipelines.components import verdict
-from pipelines.components.verdict import Verdict
 from pipelines.documents import Document
 from pipelines.errors import DocumentError
+from pipelines.judging import verdict
+from pipelines.judging.verdict import Verdict
 
 if TYPE_CHECKING:
     from ml_metadata.metadata_store import MetadataStore

@@ -1,1 +1,1 @@
-"""How the branches compare: the document, the page and the table."""
+"""The report of a local run: its files, and its table on a terminal."""

@@ -1,44 +1,26 @@
 """The report of a local run: `report.json` and `report.html`."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pipelines import files
 from pipelines.components.names import COMPARISON, COMPARISON_DOCUMENT
 from pipelines.documents import Document
 from pipelines.errors import DocumentError, UsageError
+from pipelines.judging import page
+from pipelines.judging.assembly import Pushed, Report, assemble
+from pipelines.judging.comparison import Comparison
 from pipelines.local.layout import Layout
-from pipelines.report import metadata, page
-from pipelines.report.comparison import Comparison
+from pipelines.report import metadata
 from pipelines.report.metadata import Node
-
-Report = dict[str, Any]
-"""Keys as in docs/report.md."""
-
-_IMAGE = "image"
-
-
-@dataclasses.dataclass(frozen=True)
-class Pushed:
-    """What became of a branch's model.
-
-    Attributes:
-      state: `yes`; `earlier`, where the cache answered for the Pusher, so that an earlier run
-        pushed this model; `removed` since; `refused` by a gate; `no`, where none of these is known.
-      uri: Where it is; None where it is nowhere, or not known.
-    """
-
-    state: Literal["yes", "earlier", "removed", "refused", "no"]
-    uri: str | None = None
 
 
 class ReportDocument(Document):
     """The content of `report.json`."""
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
+    task: dict[str, Any]
     run: dict[str, Any]
     dataset: dict[str, Any]
     settings: dict[str, Any]
@@ -86,7 +68,8 @@ def write(report: Report, json_file: Path, html_file: Path) -> None:
       OutputError: The files cannot be written.
     """
     html = page.render(report)
-    document = ReportDocument.model_validate(_without_images(report))
+    # The page shows examples; the JSON names them by index.
+    document = ReportDocument(**{key: part for key, part in report.items() if key != "examples"})
     files.write_text(json_file, document.to_json())
     files.write_text(html_file, html)
 
@@ -99,33 +82,6 @@ def read(layout: Layout) -> Report:
     """
     file = layout.report_json
     return ReportDocument.parse(file.read_bytes(), str(file)).model_dump(mode="json")
-
-
-def assemble(
-    comparison: Comparison,
-    pushed: Mapping[str, Pushed] | None = None,
-    seconds: Mapping[str, float] | None = None,
-    cached: Sequence[str] = (),
-) -> Report:
-    """Joins what a run's comparison recorded and what became of its models.
-
-    Args:
-      comparison: The run's own.
-      pushed: What became of each branch's model, where that is known.
-      seconds: Each node's time.
-      cached: The nodes that the cache answered for.
-    """
-    report = comparison.model_dump(mode="json")
-    outcomes = pushed or {}
-    for name, branch in report["branches"].items():
-        branch["blessed"] = not branch["refusals"]
-        outcome = outcomes.get(name, Pushed("no")) if branch["blessed"] else Pushed("refused")
-        branch["pushed"], branch["pushed_uri"] = outcome.state, outcome.uri
-    return {
-        **report,
-        "seconds": {node_id: round(value, 3) for node_id, value in (seconds or {}).items()},
-        "cached": list(cached),
-    }
 
 
 def _pushed(pusher: Node) -> Pushed:
@@ -146,18 +102,3 @@ def refusals(report: Report) -> list[str]:
         f"{', '.join(names)} {'were' if len(names) > 1 else 'was'} not pushed: {reason}"
         for reason, names in refused.items()
     ]
-
-
-def _without_images(report: Report) -> Report:
-    """The page shows the disagreeing images; the JSON names them by index."""
-    comparison = {
-        name: {
-            **compared,
-            "disagreements": [
-                {key: value for key, value in d.items() if key != _IMAGE}
-                for d in compared["disagreements"]
-            ],
-        }
-        for name, compared in report["comparison"].items()
-    }
-    return {**report, "comparison": comparison}

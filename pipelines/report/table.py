@@ -1,28 +1,31 @@
 """The report on a terminal."""
 
-from typing import Any
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from modules.task import Task
+from pipelines.judging import heads
+from pipelines.judging.assembly import Report
+from pipelines.judging.numbers import format_size
+
 _OUTCOMES = {"earlier": "by an earlier run"}
 
 
-def render(report: dict[str, Any]) -> RenderableType:
+def render(report: Report) -> RenderableType:
     """A row per branch: quality, difference from the baseline, size, latency, outcome."""
+    head = heads.of(Task.from_dict(report["task"]))
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("branch", no_wrap=True)
-    for heading in ("accuracy", "delta [95 % CI]", "agree", "size", "p50", "pushed"):
-        table.add_column(heading, justify="right")
+    for heading in (*head.columns, "size", "p50", "pushed"):
+        # Rich takes brackets for markup.
+        table.add_column(Text(heading), justify="right")
     for name, branch in report["branches"].items():
-        compared = report["comparison"].get(name)
+        cells = head.cells(branch, report["comparison"].get(name))
         table.add_row(
             name,
-            f"{branch['accuracy']:.4f}",
-            delta(compared) if compared else "baseline",
-            f"{compared['agreement']:.1%}" if compared else "",
-            size(branch["model_bytes"]),
+            *map(Text, cells),
+            format_size(branch["model_bytes"]),
             f"{branch['latency_us']['p50']:.0f} µs",
             _OUTCOMES.get(branch["pushed"], branch["pushed"]),
         )
@@ -38,14 +41,3 @@ def render(report: dict[str, Any]) -> RenderableType:
         for warning in branch["warnings"]
     ]
     return Group(table, caption, *warnings)
-
-
-def delta(compared: dict[str, Any]) -> str:
-    """`+0.0005 [-0.0012, +0.0021]`."""
-    low, high = compared["ci95"]
-    return f"{compared['accuracy_delta']:+.4f} [{low:+.4f}, {high:+.4f}]"
-
-
-def size(count: int) -> str:
-    """Bytes as people say them (1 kB is 1,000)."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"

@@ -1,0 +1,1 @@
+"""How models are judged: their predictions, the comparison of branches, and its page."""

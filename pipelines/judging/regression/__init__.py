@@ -1,0 +1,1 @@
+"""How a regression is judged."""
