@@ -1,10 +1,8 @@
 """The task that the settings name, and the one that a pipeline has."""
 
-import importlib
-
 from modules import mnist
-from modules.task import Task
-from pipelines import messages, settings
+from modules.task import Classification, Feature, Task
+from pipelines import functions, settings
 from pipelines.errors import SettingsError
 
 _TOLD_BY_DATA = ("auto", "images", "table")
@@ -32,17 +30,10 @@ def load(path: str) -> Task:
     Raises:
       SettingsError: The module cannot be imported, or holds no task of that name.
     """
-    module_name, _, name = path.rpartition(".")
-    try:
-        value = getattr(importlib.import_module(module_name), name, None)
-    except Exception as error:  # the user's module may raise whatever it likes
-        raise SettingsError(
-            f"task is {path!r}, and importing {module_name!r} fails: {messages.describe(error)}"
-        ) from error
+    value = functions.load_value("task", path)
     if not isinstance(value, Task):
-        what = "has no such name" if value is None else f"holds a {type(value).__name__} there"
         raise SettingsError(
-            f"task is {path!r}, and {module_name!r} {what}: a modules.task.Task is needed"
+            f"task is {path!r}, and that is a {type(value).__name__}: a modules.task.Task is needed"
         )
     return value
 
@@ -59,3 +50,20 @@ def resolve(choice: settings.Task, data: Task) -> Task:
     if difference := named.find_difference(data):
         raise SettingsError(f"the data is of another task than {choice.name}: {difference}")
     return named
+
+
+def describe(task: Task) -> str:
+    """A task in a few words, such as `photos: 96x96 colour pictures, 2 classes`."""
+    if isinstance(task.head, Classification):
+        predicted = f"{task.head.outputs} classes"
+    else:
+        predicted = f"regression of {task.label}"
+    return f"{task.name}: {_describe_inputs(task.features)}, {predicted}"
+
+
+def _describe_inputs(features: tuple[Feature, ...]) -> str:
+    picture = features[0].picture
+    if len(features) == 1 and picture:
+        colours = "colour" if picture.channels == 3 else "grey"
+        return f"{picture.height}x{picture.width} {colours} pictures"
+    return f"{len(features)} features" if len(features) > 1 else f"feature {features[0].name}"
