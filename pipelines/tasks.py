@@ -33,7 +33,8 @@ def load(path: str) -> Task:
     value = functions.load_value("task", path)
     if not isinstance(value, Task):
         raise SettingsError(
-            f"task is {path!r}, and that is a {type(value).__name__}: a modules.task.Task is needed"
+            f"task is {path!r}, and that is of type {type(value).__name__}: a modules.task.Task is "
+            "needed"
         )
     return value
 
