@@ -1,7 +1,7 @@
 """The task that the settings name, and the one that a pipeline has."""
 
 from modules import mnist
-from modules.task import Classification, Feature, Task
+from modules.task import Classification, Task
 from pipelines import functions, settings
 from pipelines.errors import SettingsError
 
@@ -54,17 +54,11 @@ def resolve(choice: settings.Task, data: Task) -> Task:
 
 
 def describe(task: Task) -> str:
-    """A task in a few words, such as `photos: 96x96 colour pictures, 2 classes`."""
-    if isinstance(task.head, Classification):
-        predicted = f"{task.head.outputs} classes"
-    else:
-        predicted = f"regression of {task.label}"
-    return f"{task.name}: {_describe_inputs(task.features)}, {predicted}"
-
-
-def _describe_inputs(features: tuple[Feature, ...]) -> str:
-    picture = features[0].picture
-    if len(features) == 1 and picture:
+    """What is learnt from what, such as `photos: 2 classes, 96x96 colour`."""
+    head = task.head
+    learnt = f"{head.outputs} classes" if isinstance(head, Classification) else "a number"
+    if task.pictures and (picture := task.pictures.picture):
         colours = "colour" if picture.channels == 3 else "grey"
-        return f"{picture.height}x{picture.width} {colours} pictures"
-    return f"{len(features)} features" if len(features) > 1 else f"feature {features[0].name}"
+        return f"{task.name}: {learnt}, {picture.height}x{picture.width} {colours}"
+    features = "1 feature" if len(task.features) == 1 else f"{len(task.features)} features"
+    return f"{task.name}: {features}, {learnt}"

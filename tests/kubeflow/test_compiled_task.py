@@ -123,7 +123,7 @@ def test_the_command_says_what_it_chose(photos, tmp_path):
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == (
         "pipeline.yaml: pipeline mnist, 15 tasks, image a/b:1.0.0\n"
-        f"task photos: 48x48 colour pictures, 2 classes, as in the dataset {photos}\n"
+        f"task photos: 2 classes, 48x48 colour, as in the dataset {photos}\n"
     )
     (spec,) = yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text())
     given = spec["root"]["dag"]["tasks"]["data-fingerprint"]["inputs"]["parameters"]["task"]
@@ -136,9 +136,7 @@ def test_a_task_of_the_current_folder(tmp_path):
     ended = compile_(tmp_path, "--set", "task=own_compiled.TASK")
 
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.endswith(
-        "task own: 48x48 colour pictures, 2 classes, as the settings say\n"
-    )
+    assert ended.stdout.endswith("task own: 2 classes, 48x48 colour, as the settings say\n")
     (spec,) = yaml.safe_load_all((tmp_path / "pipeline.yaml").read_text())
     given = spec["root"]["dag"]["tasks"]["trainer-lite"]["inputs"]["parameters"]["custom_config"]
     assert '"model": "own_compiled.build"' in given["runtimeValue"]["constant"]

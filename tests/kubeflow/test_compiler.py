@@ -50,7 +50,7 @@ def compiled(tmp_path_factory):
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == (
         f"made.yaml: pipeline mnist, 15 tasks, image {golden_file.IMAGE}\n"
-        "task mnist: 28x28 grey pictures, 10 classes, the default\n"
+        "task mnist: 10 classes, 28x28 grey, the default\n"
     )
     assert ended.stderr == ""
     assert os.listdir(directory) == ["made.yaml"]

@@ -109,15 +109,11 @@ def test_a_module_that_fails_names_its_line(module: Path, text: str, problem: st
 @pytest.mark.parametrize(
     ("task", "words"),
     [
-        (mnist.TASK, "mnist: 28x28 grey pictures, 10 classes"),
-        (PHOTOS, "photos: 4x6 colour pictures, 2 classes"),
-        (TABLE, "table: 2 features, regression of risk"),
-        (dataclasses.replace(TABLE, features=(Feature("age"),)), "table: feature age, regression"),
-        (
-            dataclasses.replace(PHOTOS, features=(*PHOTOS.features, Feature("age"))),
-            "photos: 2 features, 2 classes",
-        ),
+        (mnist.TASK, "mnist: 10 classes, 28x28 grey"),
+        (PHOTOS, "photos: 2 classes, 4x6 colour"),
+        (TABLE, "table: 2 features, a number"),
+        (dataclasses.replace(TABLE, features=(Feature("age"),)), "table: 1 feature, a number"),
     ],
 )
 def test_a_task_in_a_few_words(task: Task, words: str) -> None:
-    assert tasks.describe(task).startswith(words)
+    assert tasks.describe(task) == words
