@@ -21,7 +21,7 @@ help:  ## list the targets
 setup:  ## make the environment, nothing else
 	@$(SETUP)
 
-demo:  ## run the pipeline: DATA=digits|mnist|FOLDER OUTPUT=demo ARGS='--set key=value'
+demo:  ## run the pipeline on DATA=digits|mnist|PHOTOS|TABLE: OUTPUT=demo ARGS='--set key=value'
 	@$(SETUP)
 	@"$(BIN)/tfx-mobile" run --output "$$OUTPUT" $${DATA:+--data "$$DATA"} $(ARGS)
 

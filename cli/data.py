@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import quiet
+from cli.options import SOURCES, settings_options
 from cli.parameter_types import Place, UserPath
 from cli.storage_options import options, storage_options
 
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 @click.group(invoke_without_command=True)
 @click.option(
     "--source",
-    default="auto",
-    show_default=True,
-    help="digits, mnist, auto, or a directory of TFRecords, IDX files or images.",
+    help=f"{SOURCES}; the same as --set data.source=SOURCE.  [default: auto]",
 )
 @click.option(
     "--output",
@@ -29,21 +28,31 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--eval-fraction",
-    default=0.2,
-    show_default=True,
-    type=float,
-    help="Part kept for evaluation where the source has no split of its own.",
+    metavar="PART",
+    help="Part kept for evaluation where the source has no split of its own; the same as "
+    "--set data.eval_fraction=PART.  [default: 0.2]",
 )
+@settings_options
 @click.pass_context
-def data(ctx: click.Context, source: str, output: Path | None, eval_fraction: float) -> None:
+def data(
+    ctx: click.Context,
+    source: str | None,
+    output: Path | None,
+    eval_fraction: str | None,
+    settings_file: Path | None,
+    overrides: tuple[str, ...],
+) -> None:
     """Write a dataset of TFRecords, or send one to an object store.
+
+    The dataset says what can be learnt from it: the features and the classes. The settings task.*
+    say how images become features, and which column of a table is the label.
 
     A dataset never changes: another one is written beside it, and dataset.json names the current
     one. Writers of the same directory do not disturb each other or a run that reads it.
 
     \b
     tfx-mobile data --source digits --output dataset
-    tfx-mobile data --source ~/my-images --output dataset
+    tfx-mobile data --source ~/photos --output dataset --set task.images.height=64
     tfx-mobile run --output demo --data dataset
     tfx-mobile data push dataset s3://bucket/dataset
     """
@@ -53,11 +62,13 @@ def data(ctx: click.Context, source: str, output: Path | None, eval_fraction: fl
         (parameter,) = (p for p in ctx.command.params if p.name == "output")
         raise click.MissingParameter(ctx=ctx, param=parameter)
     quiet.hush_libraries()
-    from pipelines import settings
+    from pipelines import functions, settings
     from pipelines.data import prepare
 
-    checked = settings.validate({"data": {"source": source, "eval_fraction": eval_fraction}}).data
-    dataset, how = prepare.prepare(checked.source, output, checked.eval_fraction)
+    flags = {"data.source": source, "data.eval_fraction": eval_fraction}
+    loaded = settings.load(settings_file, overrides, flags)
+    functions.find(loaded)
+    dataset, how = prepare.prepare(loaded.data, loaded.task, output)
     click.echo(f"{output}: {how}; {_summary(dataset.manifest)}")
 
 
@@ -115,7 +126,7 @@ def ls(uri: str, endpoint: str | None, region: str | None, ca_file: str | None) 
     reach = options(endpoint, region, ca_file)
     entries = datasets.list_entries(uri, reach)
     if entries:
-        headings = ("name", "current", "pushed", "source", "train", "eval", "bytes")
+        headings = ("name", "current", "pushed", "source", "task", "train", "eval", "bytes")
         tables.show(headings, map(_row, entries), "")
         return
     objects = storage.list_objects(uri, reach)
@@ -157,17 +168,20 @@ def prune(
 
 def _row(entry: "Entry") -> tuple[str, ...]:
     manifest = entry.manifest
-    source, *counts = (
-        (manifest.source, f"{manifest.count('train'):,}", f"{manifest.count('eval'):,}")
+    source, *rest = (
+        (
+            *(manifest.source, manifest.task.name),
+            *(f"{manifest.count(split):,}" for split in ("train", "eval")),
+        )
         if manifest
-        else (entry.problem, "", "")
+        else (entry.problem, "", "", "")
     )
     return (
         entry.name,
         "current" if entry.is_current else "",
         _local_time(entry.modified),
         source,
-        *counts,
+        *rest,
         f"{entry.size:,}",
     )
 

@@ -9,6 +9,12 @@ from cli.parameter_types import UserPath
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+SOURCES = (
+    "digits, mnist, auto, or a directory: images in a folder for each class, CSV or Parquet files, "
+    "TFRecords, or MNIST's IDX files"
+)
+"""What examples are read from, for help."""
+
 
 def settings_options(command: Command) -> Command:
     """`--settings FILE` and `--set KEY=VALUE`."""

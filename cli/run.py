@@ -19,8 +19,7 @@ from cli.parameter_types import UserPath
     "--data",
     "source",
     metavar="SOURCE",
-    help="digits, mnist, auto, or a directory of TFRecords, IDX files or images; "
-    "the same as --set data.source=SOURCE.",
+    help=f"{options.SOURCES}; the same as --set data.source=SOURCE.",
 )
 @options.settings_options
 def run(
@@ -28,12 +27,14 @@ def run(
 ) -> None:
     """Run the pipeline on this machine and report how the branches compare.
 
-    A component that is finished is not run again: the same command resumes a run that was ended
-    and costs seconds where nothing changed.
+    The data tells what is learnt: the classes of images in folders, the label's column of a table;
+    or the setting task names a task of yours. A component that is finished is not run again: the
+    same command resumes a run that was ended and costs seconds where nothing changed.
 
     \b
     tfx-mobile run --output demo
-    tfx-mobile run --output demo --data mnist --set training.preset=cnn
+    tfx-mobile run --output demo --data photos --set training.preset=cnn
+    tfx-mobile run --output demo --data houses --set task.table.label=price
     tfx-mobile run --output demo --set 'branches=[keras, lite, lite-int8]'
     """
     from cli import progress

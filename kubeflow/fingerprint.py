@@ -7,7 +7,9 @@ is another dataset, which the run does not read.
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kubeflow import datasets, names, parameters, pod_guard
 from kubeflow.adapter import invocation
@@ -28,15 +30,18 @@ def run(executor_input: ExecutorInput) -> None:
     """Write the dataset's name and summary as parameters, and its manifest as an artifact.
 
     Raises:
-      TaskError: There is no dataset, or it is not what its manifest says.
+      TaskError: There is no dataset, it is not what its manifest says, or it is of another task
+        than the pipeline.
       StorageError: The store cannot be read.
     """
+    given = executor_input["inputs"]["parameterValues"]
     data = invocation.inputs(executor_input).get(names.DATA_INPUT)
     if data is not None:
         uri, place = data["uri"], invocation.local_path(data)
     else:
-        uri = place = executor_input["inputs"]["parameterValues"][parameters.DATA_URI]
+        uri = place = given[parameters.DATA_URI]
     manifest = _find(uri, place)
+    _check_task(given, manifest, uri)
     outputs = executor_input["outputs"]
     artifact = Path(invocation.local_path(invocation.outputs(executor_input)[names.DATASET]))
     files.write_text(artifact / MANIFEST, manifest.to_json())
@@ -48,6 +53,7 @@ def run(executor_input: ExecutorInput) -> None:
         files.write_text(Path(output["outputFile"]), values[name])
     metadata = {
         "source": manifest.source,
+        "task": manifest.task.name,
         "train_examples": manifest.count(TRAIN),
         "eval_examples": manifest.count(EVAL),
         "fingerprint": manifest.fingerprint,
@@ -68,6 +74,23 @@ def _find(uri: str, place: str) -> Manifest:
             f"task {names.FINGERPRINT_NODE}: {problem}: push one there with `tfx-mobile data push "
             f"DIRECTORY {uri}`"
         ) from None
+
+
+def _check_task(given: Mapping[str, Any], manifest: Manifest, uri: str) -> None:
+    """Refuse a dataset that the pipeline's models cannot learn.
+
+    A pipeline that an earlier release compiled does not say its task, which was MNIST.
+    """
+    from modules import mnist
+    from modules.task import Task
+
+    task = Task.from_dict(json.loads(given[names.TASK])) if names.TASK in given else mnist.TASK
+    if difference := task.find_difference(manifest.task):
+        raise TaskError(
+            f"task {names.FINGERPRINT_NODE}: {uri} holds a dataset of another task than the "
+            f"pipeline's, which is {task.name}: {difference}; push one of {task.name} there, or "
+            "compile the pipeline with this dataset as --data"
+        )
 
 
 if __name__ == "__main__":

@@ -24,5 +24,8 @@ DATASET_SUMMARY = "dataset_summary"
 DATASET = "dataset"
 """The fingerprint task's artifact, the dataset's manifest; and the comparison's parameter."""
 
+TASK = "task"
+"""A parameter of the fingerprint task: JSON of the data part of the pipeline's task."""
+
 RUN = "run"
 """A parameter of the fingerprint task and of the comparison that no two runs share."""

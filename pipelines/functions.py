@@ -1,4 +1,8 @@
-"""The functions that settings name: `preprocessing_fn` and the `run_fn` of each branch."""
+"""What settings and a task name by dotted paths: the task itself, and its and the user's functions.
+
+The paths are the settings' `task`, `preprocessing_fn` and the `run_fn` of each branch, and the
+task's `model` and `preprocessing_fn`.
+"""
 
 import ast
 import difflib
@@ -10,17 +14,25 @@ import warnings
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from typing import Any
 
 from modules.precedence import PACKAGES, current_folder
+from modules.task import Task
 from pipelines import messages
 from pipelines.errors import SettingsError
 from pipelines.settings import Settings
 
+_TASK = "task"
 
-def find(settings: Settings) -> None:
-    """Find the file and the name of every function, and import none of them.
+
+def find(settings: Settings, task: Task | None = None) -> None:
+    """Find the file of every path and the name in it, and import none of them.
 
     From now on this process looks for modules in the current folder too, last.
+
+    Args:
+      settings: Whose paths are looked for.
+      task: The task, once it is known, whose paths are looked for too.
 
     Raises:
       SettingsError: Names the setting, what is missing or broken, and where.
@@ -29,52 +41,76 @@ def find(settings: Settings) -> None:
     if folder and folder not in sys.path:
         sys.path.append(folder)
     importlib.invalidate_caches()
-    for name, path in _paths(settings):
-        module, _, function = path.rpartition(".")
-        said = f"{name} is {path!r}"
+    for role, path in _paths(settings, task):
+        module, _, name = path.rpartition(".")
+        said = f"{role} is {path!r}"
         spec = _find_spec(module)
         if spec is None:
             raise SettingsError(f"{said}, and there is no module {module!r}{_hidden(module)}")
         bound = _bound_names(spec, said)
         if bound is None and (hidden := _hidden(module)):
             raise SettingsError(f"{said}{hidden}")
-        if bound is not None and function not in bound:
-            raise SettingsError(
-                f"{said}, and the module {module!r} has no function {function!r}"
-                f"{_hidden(module) or _similar(function, bound)}"
-            )
+        if bound is not None and name not in bound:
+            mend = _hidden(module) or _similar(name, bound)
+            raise SettingsError(f"{_lacks(role, path)}{mend}")
 
 
-def load(settings: Settings) -> None:
-    """Import every function.
+def load(settings: Settings, task: Task) -> None:
+    """Import every function that the settings and the task name.
 
     Raises:
       SettingsError: Names the setting and what is missing, or the line of the user's module that
         cannot be run.
     """
-    for name, path in _paths(settings):
-        module_name, _, function = path.rpartition(".")
-        said = f"{name} is {path!r}"
-        try:
-            module = importlib.import_module(module_name)
-        except ModuleNotFoundError as error:
-            if error.name and f"{module_name}.".startswith(f"{error.name}."):
-                raise SettingsError(f"{said}, and there is no module {module_name!r}") from error
-            raise _broken(said, module_name, error) from error
-        except (Exception, SystemExit) as error:
-            raise _broken(said, module_name, error) from error
-        if not callable(getattr(module, function, None)):
-            raise SettingsError(
-                f"{said}, and the module {module_name!r} has no function {function!r}"
-            )
+    for role, path in _paths(settings, task):
+        if role != _TASK and not callable(load_value(role, path)):
+            raise SettingsError(_lacks(role, path))
 
 
-def _paths(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Each setting, as a message calls it, and its dotted path."""
+def load_value(role: str, path: str) -> Any:
+    """Import a module and return what it has at a dotted path.
+
+    Args:
+      role: What the path stands for, as a message calls it.
+      path: Dotted path.
+
+    Raises:
+      SettingsError: There is no such module or name, or the line of the user's module that cannot
+        be run.
+    """
+    module_name, _, name = path.rpartition(".")
+    said = f"{role} is {path!r}"
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module_name}.".startswith(f"{error.name}."):
+            raise SettingsError(f"{said}, and there is no module {module_name!r}") from error
+        raise _broken(said, module_name, error) from error
+    except (Exception, SystemExit) as error:
+        raise _broken(said, module_name, error) from error
+    if not hasattr(module, name):
+        raise SettingsError(_lacks(role, path))
+    return getattr(module, name)
+
+
+def _paths(settings: Settings, task: Task | None) -> Iterator[tuple[str, str]]:
+    """Each path's role, as a message calls it, and the path."""
+    if "." in settings.task.name:
+        yield _TASK, settings.task.name
     if settings.preprocessing_fn:
         yield "preprocessing_fn", settings.preprocessing_fn
+    elif task:
+        yield f"the preprocessing_fn of the task {task.name!r}", task.preprocessing_fn
+    if task and task.model:
+        yield f"the model of the task {task.name!r}", task.model
     for branch in settings.branches:
         yield f"the run_fn of branch {branch.name!r}", branch.run_fn_path
+
+
+def _lacks(role: str, path: str) -> str:
+    module, _, name = path.rpartition(".")
+    what = "task" if role == _TASK else "function"
+    return f"{role} is {path!r}, and the module {module!r} has no {what} {name!r}"
 
 
 def _find_spec(module: str) -> ModuleSpec | None:
@@ -160,8 +196,8 @@ def _hidden(module: str) -> str:
     return f": {whose} has a module {top!r} too, which hides {files[0]}, so rename yours"
 
 
-def _similar(function: str, bound: set[str]) -> str:
-    close = difflib.get_close_matches(function, bound, 1)
+def _similar(name: str, bound: set[str]) -> str:
+    close = difflib.get_close_matches(name, bound, 1)
     return f": did you mean {close[0]!r}?" if close else ""
 
 

@@ -1,10 +1,8 @@
 """The task that the settings name, and the one that a pipeline has."""
 
-import importlib
-
 from modules import mnist
-from modules.task import Task
-from pipelines import messages, settings
+from modules.task import Classification, Task
+from pipelines import functions, settings
 from pipelines.errors import SettingsError
 
 _TOLD_BY_DATA = ("auto", "images", "table")
@@ -32,17 +30,11 @@ def load(path: str) -> Task:
     Raises:
       SettingsError: The module cannot be imported, or holds no task of that name.
     """
-    module_name, _, name = path.rpartition(".")
-    try:
-        value = getattr(importlib.import_module(module_name), name, None)
-    except Exception as error:  # the user's module may raise whatever it likes
-        raise SettingsError(
-            f"task is {path!r}, and importing {module_name!r} fails: {messages.describe(error)}"
-        ) from error
+    value = functions.load_value("task", path)
     if not isinstance(value, Task):
-        what = "has no such name" if value is None else f"holds a {type(value).__name__} there"
         raise SettingsError(
-            f"task is {path!r}, and {module_name!r} {what}: a modules.task.Task is needed"
+            f"task is {path!r}, and that is of type {type(value).__name__}: a modules.task.Task is "
+            "needed"
         )
     return value
 
@@ -59,3 +51,14 @@ def resolve(choice: settings.Task, data: Task) -> Task:
     if difference := named.find_difference(data):
         raise SettingsError(f"the data is of another task than {choice.name}: {difference}")
     return named
+
+
+def describe(task: Task) -> str:
+    """What is learnt from what, such as `photos: 2 classes, 96x96 colour`."""
+    head = task.head
+    learnt = f"{head.outputs} classes" if isinstance(head, Classification) else "a number"
+    if task.pictures and (picture := task.pictures.picture):
+        colours = "colour" if picture.channels == 3 else "grey"
+        return f"{task.name}: {learnt}, {picture.height}x{picture.width} {colours}"
+    features = "1 feature" if len(task.features) == 1 else f"{len(task.features)} features"
+    return f"{task.name}: {features}, {learnt}"

@@ -1,20 +1,28 @@
 """`compile`: from settings to the YAML file that is uploaded."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from kubeflow.compiler import check, finish, platform, tfx_spec
 from pipelines.settings import Settings
 
+if TYPE_CHECKING:
+    from modules.task import Task
 
-def compile_pipeline(settings: Settings, image: str) -> list[dict[str, Any]]:
+
+def compile_pipeline(settings: Settings, task: "Task", image: str) -> list[dict[str, Any]]:
     """The documents of the file: the specification, and the platform's where asked for.
+
+    Args:
+      settings: Of the pipeline.
+      task: What it learns; see `kubeflow.compiler.task.choose`.
+      image: The container image of every task of the pipeline.
 
     Raises:
       SettingsError: The specification would not run.
     """
-    spec = finish.finish(tfx_spec.build(settings, image), settings, image)
+    spec = finish.finish(tfx_spec.build(settings, task, image), settings, task, image)
     check.spec(spec)
     document = platform.build(spec, settings)
     return [spec] if document is None else [spec, document]

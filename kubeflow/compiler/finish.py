@@ -3,13 +3,17 @@
 import copy
 import json
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from kubeflow import names, parameters
 from kubeflow.spec import Spec, type_title
 from pipelines.components.names import COMPARISON
 from pipelines.errors import SettingsError
 from pipelines.settings import Kubeflow, Settings
+
+if TYPE_CHECKING:
+    from modules.task import Task
 
 _TYPES = {int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", str: "STRING"}
 _DATASET = {"artifactType": {"schemaTitle": "system.Dataset", "schemaVersion": "0.0.1"}}
@@ -18,12 +22,13 @@ _RUN_ID = {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}}
 _INPUTS_SPEC = "--json_serialized_inputs_spec_args"
 
 
-def finish(tfx_spec: Spec, settings: Settings, image: str) -> Spec:
+def finish(tfx_spec: Spec, settings: Settings, task: "Task", image: str) -> Spec:
     """The specification with everything that a run on KFP needs.
 
     Args:
       tfx_spec: From `tfx_spec.build`; left as it is.
       settings: The same as there.
+      task: The same as there.
       image: The container image of the tasks that TFX knows nothing of.
 
     Raises:
@@ -34,8 +39,8 @@ def finish(tfx_spec: Spec, settings: Settings, image: str) -> Spec:
     spec["root"]["inputDefinitions"] = {"parameters": {}}
     if settings.kubeflow.pipeline_root:
         spec["defaultPipelineRoot"] = settings.kubeflow.pipeline_root
-    _add_run_parameters(spec, settings)
-    _add_data(spec, settings.kubeflow, image)
+    _add_run_parameters(spec, settings, parameters.form(task))
+    _add_data(spec, settings.kubeflow, task, image)
     _add_run(spec)
     _name_system_types(spec)
     _finish_containers(spec, settings.kubeflow)
@@ -67,12 +72,16 @@ def _definition(default: parameters.Value, description: str) -> dict[str, Any]:
     }
 
 
-def _add_run_parameters(spec: Spec, settings: Settings) -> None:
-    form = spec["root"]["inputDefinitions"]["parameters"]
-    for parameter in parameters.FORM:
-        form[parameter.name] = _definition(parameter.default(settings), parameter.description)
+def _add_run_parameters(
+    spec: Spec, settings: Settings, form: Sequence[parameters.RunParameter]
+) -> None:
+    definitions = spec["root"]["inputDefinitions"]["parameters"]
+    for parameter in form:
+        definitions[parameter.name] = _definition(
+            parameter.default(settings), parameter.description
+        )
     for node_id, task in _tasks(spec).items():
-        for parameter, target in parameters.taken_by(node_id):
+        for parameter, target in parameters.taken_by(node_id, form):
             default = parameter.default(settings)
             given = task["inputs"]["parameters"]
             constants = {
@@ -87,7 +96,7 @@ def _add_run_parameters(spec: Spec, settings: Settings) -> None:
             }
 
 
-def _add_data(spec: Spec, kubeflow: Kubeflow, image: str) -> None:
+def _add_data(spec: Spec, kubeflow: Kubeflow, task: "Task", image: str) -> None:
     """The dataset, and a look at it that no cache answers, so that changed data trains again.
 
     KFP's cache key holds the names of input artifacts and the values of parameters, not the content
@@ -107,11 +116,16 @@ def _add_data(spec: Spec, kubeflow: Kubeflow, image: str) -> None:
         "componentRef": {"name": fingerprint},
         # A run's own value, so that not even a run submitted with caching forced on is answered
         # from the cache.
-        "inputs": {"parameters": {names.RUN: _RUN_ID}},
+        "inputs": {
+            "parameters": {
+                names.RUN: _RUN_ID,
+                names.TASK: {"runtimeValue": {"constant": json.dumps(task.data.to_dict())}},
+            }
+        },
     }
     components[fingerprint] = {
         "executorLabel": _label(fingerprint),
-        "inputDefinitions": {"parameters": {names.RUN: text}},
+        "inputDefinitions": {"parameters": {names.RUN: text, names.TASK: text}},
         "outputDefinitions": {
             "parameters": {names.DATA_FINGERPRINT: text, names.DATASET_SUMMARY: text},
             "artifacts": {names.DATASET: _DATASET},

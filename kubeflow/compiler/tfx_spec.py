@@ -7,12 +7,13 @@ from tfx.orchestration.kubeflow.v2 import kubeflow_v2_dag_runner
 
 from kubeflow.names import ADAPTER
 from kubeflow.spec import Spec
+from modules.task import Task
 from pipelines import beam, dag
 from pipelines.errors import SettingsError
 from pipelines.settings import Beam, Settings
 
 
-def build(settings: Settings, image: str) -> Spec:
+def build(settings: Settings, task: Task, image: str) -> Spec:
     """What `KubeflowV2DagRunner` compiles with schema 2.1.0.
 
     Raises:
@@ -21,7 +22,7 @@ def build(settings: Settings, image: str) -> Spec:
     _check_beam(settings.beam)
     # The tasks learn all of these when they run.
     components = dag.components(
-        settings, dag.Places(examples="", serving=""), dag.Run(id="", dataset="")
+        settings, task, dag.Places(examples="", serving=""), dag.Run(id="", dataset="")
     )
     if settings.beam.staging:
         _stage(components, settings.beam.staging)

@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from pipelines import beam, functions
+from modules.task import Task
+from pipelines import beam, functions, tasks
 from pipelines import settings as settings_module
 from pipelines.components.names import COMPARISON
 from pipelines.data import prepare
@@ -62,6 +63,8 @@ def _run(
     send: Callable[[events.Event], None],
 ) -> None:
     reporter.send(events.Planned([_DATA, _COMPOSE]))
+    # A user's task names functions of its own.
+    functions.find(settings, tasks.find_named(settings.task))
     store = database.connect(layout.metadata) if layout.metadata.exists() else None
     # Spark has one context in a JVM: its job server fails a job that comes during another.
     wanted = 1 if settings.beam.runner == "spark" else settings.local.lanes
@@ -70,9 +73,8 @@ def _run(
     # They load TFX while this process does, reads the data and runs what all branches share.
     others = [lanes.Lane() for _ in range(lane_count - 1)]
     with reporter.step(_DATA) as note:
-        dataset, how = prepare.prepare(
-            settings.data.source, layout.data, settings.data.eval_fraction, layout.outputs
-        )
+        dataset, how = prepare.prepare(settings.data, settings.task, layout.data, layout.outputs)
+        task = tasks.resolve(settings.task, dataset.manifest.task)
         train, evaluation = dataset.manifest.count(TRAIN), dataset.manifest.count(EVAL)
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")
     # Only now is the number of examples known.
@@ -83,11 +85,11 @@ def _run(
     run_id = datetime.datetime.now(datetime.timezone.utc).isoformat()
     with reporter.step(_COMPOSE) as note:
         beam.check_workers(settings.beam, train + evaluation)
-        functions.load(settings)
+        functions.load(settings, task)
         nodes.load(reporter)
         note += artifacts.discard_damaged(layout.pipeline)
         note += artifacts.discard_removed_pushes(store) if store else []
-        compiled, node_ids = _compile(settings, layout, run_id, dataset)
+        compiled, node_ids = _compile(settings, task, layout, run_id, dataset)
     reporter.send(events.Planned([*node_ids, _REPORT]))
 
     from pipelines import dag
@@ -113,7 +115,7 @@ def _run(
 
 
 def _compile(
-    settings: Settings, layout: Layout, run_id: str, dataset: Dataset
+    settings: Settings, task: Task, layout: Layout, run_id: str, dataset: Dataset
 ) -> tuple[bytes, list[str]]:
     """The pipeline as TFX runs it, with the id of this run, and its nodes in order."""
     from tfx.dsl.compiler import compiler, constants
@@ -128,6 +130,7 @@ def _compile(
             pipeline_root=str(layout.pipeline),
             components=dag.components(
                 settings,
+                task,
                 dag.Places(examples=str(dataset.directory), serving=str(layout.serving)),
                 dag.Run(run_id, json.dumps(dataset.manifest.summary())),
             ),

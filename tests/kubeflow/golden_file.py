@@ -12,6 +12,7 @@ import re
 import sys
 from pathlib import Path
 
+from modules import mnist
 from pipelines import settings, stack
 
 IMAGE = "registry.example/tfx-mobile@sha256:" + "0" * 64
@@ -38,7 +39,7 @@ def compiled() -> str:
     """The default settings compiled on this stack."""
     from kubeflow.compiler import compile as compiler
 
-    return compiler.to_yaml(compiler.compile_pipeline(settings.load(), IMAGE))
+    return compiler.to_yaml(compiler.compile_pipeline(settings.load(), mnist.TASK, IMAGE))
 
 
 if __name__ == "__main__":

@@ -14,11 +14,21 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from kubeflow import parameters
 from kubeflow.compiler import check, finish, platform
+from kubeflow.package import Package
+from modules import mnist
+from modules.task import Classification, Feature, Picture, Regression, Task
 from pipelines import settings, stack
 from pipelines.errors import SettingsError
 from tests.kubeflow import golden_file
 
 COMMAND = Path(sys.executable).with_name("tfx-mobile")
+PHOTOS = Task(
+    "photos",
+    (Feature("image", (48, 48, 3), picture=Picture(48, 48, 3)),),
+    "label",
+    Classification(("cat", "dog", "elk")),
+)
+TABLE = Task("table", (Feature("age"), Feature("weight")), "pressure", Regression("mmHg"))
 DIGEST = "registry.example/tfx-mobile@sha256:" + "a" * 64
 
 
@@ -38,7 +48,10 @@ def compiled(tmp_path_factory):
     directory = tmp_path_factory.mktemp("compiled here")
     ended = compile_(directory, "--image", golden_file.IMAGE, "-o", "made.yaml")
     assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == (f"made.yaml: pipeline mnist, 15 tasks, image {golden_file.IMAGE}\n")
+    assert ended.stdout == (
+        f"made.yaml: pipeline mnist, 15 tasks, image {golden_file.IMAGE}\n"
+        "task mnist: 10 classes, 28x28 grey, the default\n"
+    )
     assert ended.stderr == ""
     assert os.listdir(directory) == ["made.yaml"]
     return directory / "made.yaml"
@@ -106,6 +119,55 @@ def test_run_parameters_reach_the_nodes_of_every_branch(spec):
     assert takers("min_accuracy") == {"evaluator-keras", "evaluator-lite", "comparison"}
     assert takers("push_to") == {"pusher-keras", "pusher-lite"}
     assert takers("data_uri") == {"data"}
+
+
+def test_the_tasks_know_what_is_learnt(spec):
+    tasks = spec["root"]["dag"]["tasks"]
+
+    def constant(node, name):
+        return json.loads(tasks[node]["inputs"]["parameters"][name]["runtimeValue"]["constant"])
+
+    task = mnist.TASK.to_dict()
+    assert constant("data-fingerprint", "task") == task
+    for node in ("transform", "trainer-keras", "trainer-lite"):
+        assert constant(node, "custom_config")["task"] == task, node
+    for node in ("comparison", "validator-lite", "evaluator-keras"):
+        assert constant(node, "task") == task, node
+
+
+@pytest.mark.parametrize("task", [PHOTOS, TABLE], ids=lambda task: task.name)
+@pytest.mark.parametrize("branches", [["keras", "lite"], ["keras", "lite", "lite-int8"]], ids=len)
+def test_another_task_is_compiled(task, branches):
+    from kubeflow.compiler import compile as compiler
+
+    loaded = settings.validate(
+        {
+            "branches": branches,
+            "training": {"augment": {"flip": True}, "mobilenet": {"alpha": 0.5}},
+            "evaluation": {"min_accuracy": 0.6, "max_error": 5},
+        }
+    )
+    (spec,) = compiler.compile_pipeline(loaded, task, golden_file.IMAGE)  # checked by `check.spec`
+
+    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    form = spec["root"]["inputDefinitions"]["parameters"]
+    gate = {"photos": ("min_accuracy", 0.6), "table": ("max_error", 5.0)}[task.name]
+    assert [
+        (name, field["parameterType"], field["defaultValue"])
+        for name, field in form.items()
+        if name in ("min_accuracy", "max_error")
+    ] == [(gate[0], "NUMBER_DOUBLE", gate[1])]
+    tasks = spec["root"]["dag"]["tasks"]
+    for branch in branches:
+        given = tasks[f"evaluator-{branch}"]["inputs"]["parameters"]
+        assert given[gate[0]] == {"componentInputParameter": gate[0]}
+    titles = {
+        output["artifactType"].get("schemaTitle")
+        for output in spec["components"]["comparison"]["outputDefinitions"]["artifacts"].values()
+    }
+    is_classification = task.head.kind == "classification"
+    assert ("system.ClassificationMetrics" in titles) == is_classification
+    assert {"system.Metrics", "system.HTML"} <= titles
 
 
 def test_the_containers_know_what_the_tasks_declare(spec):
@@ -187,7 +249,7 @@ def test_types_of_the_ui_have_their_exact_title(spec):
 
 @pytest.fixture
 def tfx_spec():
-    """What TFX would compile of an ExampleGen, a Trainer and a comparison."""
+    """What TFX would compile of an ExampleGen, a Trainer, an Evaluator and a comparison."""
 
     def executor(name):
         return {
@@ -207,13 +269,33 @@ def tfx_spec():
         "eval_args": '{"num_steps": 1}',
         "custom_config": '{"training": {"batch_size": 1}}',
     }
+    gates = {"SparseCategoricalAccuracy": "lower_bound", "MeanAbsoluteError": "upper_bound"}
+    config = {
+        "metrics_specs": [
+            {
+                "metrics": [
+                    {"class_name": "ExampleCount"},
+                    *(
+                        {
+                            "class_name": name,
+                            "per_slice_thresholds": [
+                                {"threshold": {"value_threshold": {bound: 0.5}}}
+                            ],
+                        }
+                        for name, bound in gates.items()
+                    ),
+                ]
+            }
+        ]
+    }
     tasks = {
         "example-gen": {"input_base": constant("")},
+        "evaluator-lite": {"eval_config": constant(json.dumps(config))},
         "trainer-lite": {name: constant(value) for name, value in trainer.items()},
         "comparison": {
             "settings": constant(
                 '{"training": {"steps": 1, "eval_steps": 1, "batch_size": 1}, '
-                '"evaluation": {"min_accuracy": 1}}'
+                '"evaluation": {"min_accuracy": 1, "max_error": 0}}'
             ),
             "dataset": constant(""),
             "run": constant(""),
@@ -248,8 +330,8 @@ def tfx_spec():
     return spec
 
 
-def finished(tfx_spec, **kubeflow):
-    return finish.finish(tfx_spec, settings.validate({"kubeflow": kubeflow}), "image")
+def finished(tfx_spec, task=mnist.TASK, **kubeflow):
+    return finish.finish(tfx_spec, settings.validate({"kubeflow": kubeflow}), task, "image")
 
 
 def test_finishing_is_pure(tfx_spec):
@@ -278,7 +360,7 @@ def test_data_may_be_read_by_the_task_itself(tfx_spec):
     made = finished(tfx_spec, data_access="direct", data="gs://bucket/data")
     tasks = made["root"]["dag"]["tasks"]
 
-    assert set(tasks) == {"example-gen", "trainer-lite", "comparison", "data-fingerprint"}
+    assert set(tasks) == {*tfx_spec["root"]["dag"]["tasks"], "data-fingerprint"}
     uri = {"componentInputParameter": "data_uri"}
     assert tasks["example-gen"]["inputs"]["parameters"]["input_base"] == uri
     assert tasks["data-fingerprint"]["inputs"]["parameters"]["data_uri"] == uri
@@ -361,17 +443,75 @@ def test_a_parameter_that_nothing_would_read_is_an_error(tfx_spec):
         finished(tfx_spec)
 
 
-def test_every_default_is_that_of_its_setting():
+@pytest.mark.parametrize(
+    ("task", "gate"), [(PHOTOS, {"min_accuracy": 0.5}), (TABLE, {"max_error": 0.0})]
+)
+def test_every_default_is_that_of_its_setting(task, gate):
     loaded = settings.validate({"training": {"steps": 7}, "evaluation": {"min_accuracy": 0.5}})
-    defaults = {p.name: p.default(loaded) for p in parameters.FORM}
+    defaults = {p.name: p.default(loaded) for p in parameters.form(task)}
 
     assert defaults == {
         "train_steps": 7,
         "eval_steps": 100,
         "batch_size": 40,
-        "min_accuracy": 0.5,
+        **gate,
         "push_to": "",
     }
+    assert {type(defaults[name]) for name in gate} == {float}, "a number, not a whole number"
+
+
+# ---------------------------------------------------------------- the task
+
+
+@pytest.mark.parametrize(
+    ("task", "gate", "other"),
+    [(PHOTOS, "min_accuracy", "max_error"), (TABLE, "max_error", "min_accuracy")],
+)
+def test_the_run_form_has_the_gate_of_the_head(tfx_spec, task, gate, other):
+    made = finished(tfx_spec, task)
+
+    check.spec(made)
+    form = made["root"]["inputDefinitions"]["parameters"]
+    assert form[gate]["parameterType"] == "NUMBER_DOUBLE"
+    assert other not in form
+    for node in ("evaluator-lite", "comparison"):
+        given = made["root"]["dag"]["tasks"][node]["inputs"]["parameters"]
+        assert given[gate] == {"componentInputParameter": gate}
+        assert other not in given
+        assert other not in made["components"][node]["inputDefinitions"]["parameters"]
+
+
+def test_a_gate_without_its_metric_is_an_error(tfx_spec):
+    given = tfx_spec["root"]["dag"]["tasks"]["evaluator-lite"]["inputs"]["parameters"]
+    config = given["eval_config"]["runtimeValue"]
+    config["constant"] = config["constant"].replace("MeanAbsoluteError", "MeanSquaredError")
+
+    with pytest.raises(LookupError, match="there is no metric MeanAbsoluteError"):
+        finished(tfx_spec, TABLE)
+
+
+@pytest.mark.parametrize(
+    ("task", "value", "typed"),
+    [(PHOTOS, {"min_accuracy": "1"}, 1.0), (TABLE, {"max_error": 7}, 7.0)],
+)
+def test_a_run_is_given_the_gate_of_its_form(tfx_spec, task, value, typed):
+    (name,) = value
+    package = Package([finished(tfx_spec, task)])
+
+    assert package.arguments(value) == {name: typed}
+    with pytest.raises(SettingsError, match=f"{name} cannot be -1"):
+        package.arguments({name: -1})
+    (other,) = {"min_accuracy", "max_error"} - {name}
+    with pytest.raises(SettingsError, match=f"has no parameter {other!r}"):
+        package.arguments({other: 1})
+
+
+@pytest.mark.parametrize("task", [mnist.TASK, PHOTOS, TABLE], ids=lambda task: task.name)
+def test_the_look_at_the_data_knows_the_task(tfx_spec, task):
+    made = finished(tfx_spec, task)["root"]["dag"]["tasks"]["data-fingerprint"]
+
+    constant = made["inputs"]["parameters"]["task"]["runtimeValue"]["constant"]
+    assert Task.from_dict(json.loads(constant)) == task
 
 
 # ---------------------------------------------------------------- platform document
@@ -403,6 +543,7 @@ def test_platform_document(tfx_spec):
     assert set(executors) == {
         "comparison_executor",
         "data-fingerprint_executor",
+        "evaluator-lite_executor",
         "example-gen_executor",
         "trainer-lite_executor",
     }
@@ -453,7 +594,7 @@ def build(**values):
     """What TFX makes of settings of Beam."""
     from kubeflow.compiler import tfx_spec as tfx
 
-    return tfx.build(settings.validate({"beam": values}), DIGEST)
+    return tfx.build(settings.validate({"beam": values}), mnist.TASK, DIGEST)
 
 
 def test_components_that_use_beam_stage_their_files():

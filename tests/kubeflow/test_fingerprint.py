@@ -9,16 +9,29 @@ from pathlib import Path
 
 import pytest
 
+from modules import mnist
+from modules.task import Classification, Task
 from pipelines.data import dataset as dataset_module
-from tests.kubeflow.conftest import Bucket
+from tests import task_data
+from tests.kubeflow.conftest import COMMAND, Bucket
 from tests.unit import dataset_files
 
 BOTH = ("data_fingerprint", "dataset_summary")
 
 
-def look(directory: Path, data_uri="", local="", uri="", environment=None, parameters=BOTH):
-    """Runs the task; returns how it ended."""
+def look(
+    directory: Path,
+    data_uri="",
+    local="",
+    uri="",
+    environment=None,
+    parameters=BOTH,
+    task: Task | None = mnist.TASK,
+):
+    """Runs the task of a pipeline that learns `task`; returns how it ended."""
     inputs = {"parameterValues": {"run": "1"}}
+    if task:
+        inputs["parameterValues"]["task"] = json.dumps(task.data.to_dict())
     if data_uri:
         inputs["parameterValues"]["data_uri"] = data_uri
     else:
@@ -80,6 +93,7 @@ def test_what_it_writes(dataset, tmp_path):
                     {
                         "metadata": {
                             "source": "digits",
+                            "task": "mnist",
                             "train_examples": 1438,
                             "eval_examples": 359,
                             "fingerprint": manifest["fingerprint"],
@@ -91,16 +105,17 @@ def test_what_it_writes(dataset, tmp_path):
     }
     summary = json.loads((tmp_path / "dataset_summary").read_text())
     counts = summary.pop("class_counts")
-    assert summary == written["artifacts"]["dataset"]["artifacts"][0]["metadata"]
+    metadata = written["artifacts"]["dataset"]["artifacts"][0]["metadata"]
+    assert metadata.items() >= summary.items()
     assert {split: sum(count.values()) for split, count in counts.items()} == {
         "train": 1438,
         "eval": 359,
     }
 
 
-def test_a_specification_without_the_summary(dataset, tmp_path):
+def test_a_specification_without_the_summary_and_the_task(dataset, tmp_path):
     """As a pipeline that was compiled before has it."""
-    parameter(tmp_path, local=dataset, parameters=["data_fingerprint"])
+    parameter(tmp_path, local=dataset, parameters=["data_fingerprint"], task=None)
 
     assert not (tmp_path / "dataset_summary").exists()
 
@@ -124,6 +139,47 @@ def test_another_dataset_under_the_same_path_is_another(tmp_path):
 
     assert [first, parameter(tmp_path, local=root)] == [one.manifest.name, two.manifest.name]
     assert parameter(tmp_path, local=one.directory) == first, "a dataset itself is a data_uri too"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "difference"),
+    [
+        ("digits", "", ""),
+        ("photos", "photos", "its label is 'label', not 'image_class'"),
+        ("wine", "wine", "its label is 'target', not 'image_class'"),
+    ],
+)
+def test_a_dataset_of_another_task_is_one_sentence(tmp_path, name, folder, difference):
+    source = task_data.WRITERS[name](tmp_path / name) if folder else name
+    made = tmp_path / "made"
+    command = [COMMAND, "data", "--source", str(source), "--output", str(made)]
+    subprocess.run(command, check=True)
+    task = dataset_module.load(made).manifest.task
+
+    own = look(tmp_path, uri="s3://bucket/data", local=made, task=task)
+    ended = look(tmp_path / "other", uri="s3://bucket/data", local=made)
+
+    assert own.returncode == 0, own.stderr
+    if not difference:
+        assert ended.returncode == 0, ended.stderr
+        return
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "tfx-mobile: task data-fingerprint: s3://bucket/data holds a dataset of another task than "
+        f"the pipeline's, which is mnist: {difference}; push one of mnist there, or compile the "
+        "pipeline with this dataset as --data\n"
+    )
+    assert not (tmp_path / "other" / "data_fingerprint").exists()
+
+
+def test_a_dataset_with_other_classes_is_named(dataset, tmp_path):
+    classes = tuple("0123456789A")
+    task = Task("hex", mnist.TASK.features, mnist.TASK.label, Classification(classes))
+
+    ended = look(tmp_path, local=dataset, task=task)
+
+    assert ended.returncode == 1
+    assert "which is hex: its classes are 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, not 0, 1, " in ended.stderr
 
 
 def test_a_path_is_read_directly(dataset, tmp_path):

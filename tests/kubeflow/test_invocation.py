@@ -2,8 +2,10 @@
 
 import copy
 import json
+import sys
 
 import pytest
+from google.protobuf import json_format, wrappers_pb2
 
 from kubeflow.adapter import invocation
 from kubeflow.adapter.errors import TaskError
@@ -222,6 +224,44 @@ def test_a_run_parameter_out_of_bounds_is_named(value, reason):
 
     with pytest.raises(TaskError, match=f"task trainer-lite: .* train_steps .*{reason}"):
         to_tfx(asked(parameters=given))
+
+
+def eval_config(metric, bound):
+    """The part of an EvalConfig that TFX's JSON has of a gate, which is not the first metric."""
+    threshold = {"threshold": {"value_threshold": {bound: 0.5}}}
+    gate = {"class_name": metric, "per_slice_thresholds": [threshold]}
+    return {"metrics_specs": [{"metrics": [{"class_name": "ExampleCount"}, gate]}]}
+
+
+@pytest.mark.parametrize(
+    ("parameter", "metric", "bound", "value", "expected"),
+    [
+        ("min_accuracy", "SparseCategoricalAccuracy", "lower_bound", 1, 1.0),
+        ("min_accuracy", "SparseCategoricalAccuracy", "lower_bound", 0, 0.0),
+        ("max_error", "MeanAbsoluteError", "upper_bound", 7.5, 7.5),
+        ("max_error", "MeanAbsoluteError", "upper_bound", 0, sys.float_info.max),
+    ],
+)
+def test_the_gate_is_put_into_its_metric(parameter, metric, bound, value, expected):
+    given = {parameter: value, "eval_config": json.dumps(eval_config(metric, bound))}
+
+    made = to_tfx(asked(parameters=given), task="evaluator-lite")["inputs"]["parameterValues"]
+
+    config = json.loads(made["eval_config"])
+    thresholds = config["metrics_specs"][0]["metrics"][1]["per_slice_thresholds"]
+    written = thresholds[0]["threshold"]["value_threshold"][bound]
+    assert json_format.Parse(json.dumps(written), wrappers_pb2.DoubleValue()).value == expected
+    thresholds[0]["threshold"]["value_threshold"][bound] = 0.5
+    assert config == eval_config(metric, bound), "nothing else is changed"
+
+
+def test_the_comparison_records_the_bound_of_the_run_form():
+    recorded = {"evaluation": {"min_accuracy": 0.8, "max_error": 3.0}}
+    given = {"max_error": 0, "settings": json.dumps(recorded)}
+
+    made = to_tfx(asked(parameters=given), task="comparison")["inputs"]["parameterValues"]
+
+    assert json.loads(made["settings"])["evaluation"] == {"min_accuracy": 0.8, "max_error": 0.0}
 
 
 NAME = "0123456789abcdef"

@@ -101,7 +101,8 @@ def test_both_branches_are_judged_blessed_and_pushed(first, bucket):
     ]
     assert {name.split("/")[0] for name in served} == {"keras", "lite"}
     assert any(name.startswith("keras/") and name.endswith("/saved_model.pb") for name in served)
-    assert [name.split("/")[2:] for name in served if name.startswith("lite/")] == [["tflite"]]
+    lite = [name.split("/")[2:] for name in served if name.startswith("lite/")]
+    assert lite == [["labels.txt"], ["tflite"]]
 
 
 def test_what_tfx_says_names_places_that_exist(first, bucket):
@@ -251,7 +252,8 @@ def test_other_versions_of_kfp(shape, bucket, spec, dataset, local, tmp_path):
     assert different(quality(there), quality(local)) == []
     pushed = tasks["pusher-lite"].artifacts["pushed_model"]
     assert pushed.metadata["pushed_destination"] == pushed.uri
-    assert [k.rsplit("/", 1)[1] for k in bucket.keys(_key(pushed.uri, bucket))] == ["tflite"]
+    files = [key.rsplit("/", 1)[1] for key in bucket.keys(_key(pushed.uri, bucket))]
+    assert files == ["labels.txt", "tflite"]
 
 
 def _key(uri: str, bucket: Bucket) -> str:

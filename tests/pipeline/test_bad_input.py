@@ -8,21 +8,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from modules import features
+from modules import mnist
 from tests.pipeline.conftest import run, steps
 
 pytestmark = pytest.mark.e2e
 
 
-def write_records(file, count=60, pixels=784, image=None, label=None):
+(IMAGE,) = mnist.TASK.features
+
+
+def write_records(file, count=60, pixels=IMAGE.size, image=None, label=None):
     """TFRecords as a person might bring them: one file, no splits, no compression."""
     rng = np.random.default_rng(0)
     with tf.io.TFRecordWriter(str(file)) as writer:
         for i in range(count):
             values = rng.uniform(-0.5, 0.5, pixels) if image is None else image
             feature = {
-                features.IMAGE: tf.train.Feature(float_list=tf.train.FloatList(value=values)),
-                features.LABEL: tf.train.Feature(
+                IMAGE.name: tf.train.Feature(float_list=tf.train.FloatList(value=values)),
+                mnist.TASK.label: tf.train.Feature(
                     int64_list=tf.train.Int64List(value=[i % 10 if label is None else label])
                 ),
             }
@@ -41,7 +44,7 @@ BAD_DATA = {
     "not TFRecords": (lambda file: file.write_bytes(b"hello" * 99), "not a TFRecord file"),
     "another size": (lambda file: write_records(file, pixels=32 * 32), "has 1024 values"),
     "a label of 10": (lambda file: write_records(file, label=10), "has the label 10"),
-    "NaN": (lambda file: write_records(file, image=[np.nan] * 784), "not numbers (NaN"),
+    "NaN": (lambda file: write_records(file, image=[np.nan] * IMAGE.size), "not numbers (NaN"),
 }
 
 
@@ -177,13 +180,19 @@ def test_model_that_returns_probabilities(tmp_path, kind):
     (tmp_path / "softmax.py").write_text(
         textwrap.dedent(
             f"""
-            from tf_keras import Sequential, layers
+            from tf_keras import Model, layers
             from modules import {kind}, model
+
+            mlp = model.PRESETS["mlp"]
+
+
+            def with_softmax(task):
+                made = mlp(task)
+                return Model(made.inputs, layers.Softmax()(made.outputs[0]))
 
 
             def run_fn(fn_args):
-                preset = model.PRESETS["mlp"]
-                model.PRESETS["mlp"] = lambda: Sequential([preset(), layers.Softmax()])
+                model.PRESETS["mlp"] = with_softmax
                 {kind}.run_fn(fn_args)
             """
         )
@@ -214,20 +223,19 @@ def test_own_modules(tmp_path):
             """
             import tempfile
             import tensorflow as tf
-            from modules import features, lite, training
+            from modules import lite, training
 
 
             def run_fn(fn_args):
                 trained = training.train(fn_args)
-                model, transform = trained.model, trained.transform.transform_features_layer()
-                model.transform = transform
+                (image,) = trained.task.features
 
-                @tf.function(input_signature=[tf.TensorSpec([None, 784], name="pixels")])
+                @tf.function(input_signature=[tf.TensorSpec([None, image.size], name="pixels")])
                 def serve(pixels):
-                    return model(transform({features.IMAGE: pixels})["image_floats_xf"])
+                    return trained.predict({image.name: pixels})
 
                 with tempfile.TemporaryDirectory() as directory:
-                    training.save(model, directory, serve)
+                    trained.save(directory, serve)
                     lite.rewrite(directory, fn_args.serving_model_dir)
             """
         )

@@ -14,7 +14,9 @@ from google.protobuf import json_format
 from tfx.components.evaluator.executor import Executor as EvaluatorExecutor
 from tfx.types import standard_artifacts
 
-from pipelines import beam, evaluation, settings
+from modules import mnist
+from pipelines import beam, settings
+from pipelines.judging import evaluation
 from tests.kubeflow import emulation, pods
 from tests.kubeflow.conftest import COMMAND as TFX_MOBILE
 from tests.kubeflow.conftest import bucket, dataset
@@ -122,7 +124,7 @@ def evaluate_in_process(made, branch, directory):
     examples[0].split_names = '["train", "eval"]'
     results, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
     results.uri, blessing.uri = str(directory / "evaluation"), str(directory / "blessing")
-    config = evaluation.eval_config(0.8)
+    config = evaluation.eval_config(mnist.TASK, settings.Evaluation())
     if branch == "lite":
         config = evaluation.lite_eval_config(config)
     arguments = beam.pipeline_args(settings.Beam(), examples=0)

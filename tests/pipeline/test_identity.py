@@ -7,6 +7,7 @@ import textwrap
 
 import pytest
 
+from pipelines import settings
 from tests.pipeline.conftest import COMMAND, run, steps
 from tests.pipeline.test_interruptions import QUICK, end, start, wait_for
 
@@ -22,17 +23,9 @@ def finished(tmp_path_factory):
 
 def test_the_report_states_the_settings_and_data_of_its_run(finished):
     report = finished.report
-    assert report["settings"]["training"] == {
-        "preset": "mlp",
-        "steps": 20,
-        "eval_steps": 100,
-        "batch_size": 40,
-        "learning_rate": 0.0015,
-        "decay_rate": 1.0,
-        "early_stopping_patience": 0,
-        "check_every": 500,
-        "seed": 1,
-    }
+    told = settings.load(overrides=QUICK[-1:])
+    assert told.training.steps == 20
+    assert report["settings"]["training"] == told.training.model_dump(mode="json")
     counts = report["dataset"]["class_counts"]
     assert [sum(counts[split].values()) for split in ("train", "eval")] == [1438, 359]
     assert report["run"]["processor"]

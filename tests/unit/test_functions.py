@@ -1,5 +1,6 @@
-"""The user's functions: found before any work, and loaded where they run."""
+"""The user's task and functions: found before any work, and loaded where they run."""
 
+import dataclasses
 import os
 import sys
 import warnings
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from modules import mnist
 from pipelines import functions, settings
 from pipelines.errors import SettingsError
 
@@ -30,6 +32,7 @@ FILES = {
     "yaml.py": "def run_fn(fn_args): ...\n",
     "pytest.py": "def run_fn(fn_args): ...\n",
     "modules.py": "def run_fn(fn_args): ...\n",
+    "mine_task.py": "from modules.mnist import TASK\n\nMINE = TASK\n\ndef build(task): ...\n",
 }
 
 
@@ -47,6 +50,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def load(loaded: settings.Settings) -> None:
+    """As the worker, once the task is known."""
+    functions.load(loaded, mnist.TASK)
+
+
 def with_run_fn(path: str) -> settings.Settings:
     return settings.validate({"branches": ["keras", {"name": "lite", "run_fn": path}]})
 
@@ -61,7 +69,7 @@ def refusal(check, path: str) -> str:
     return str(caught.value).removeprefix(beginning)
 
 
-@pytest.mark.parametrize("check", [functions.find, functions.load])
+@pytest.mark.parametrize("check", [functions.find, load])
 def test_default_functions_are_there(check) -> None:
     check(settings.validate({"branches": list(settings.PRESET_BRANCHES)}))
 
@@ -99,7 +107,7 @@ MISSING = [
 
 
 @pytest.mark.parametrize(("path", "reason"), MISSING)
-@pytest.mark.parametrize("check", [functions.find, functions.load])
+@pytest.mark.parametrize("check", [functions.find, load])
 def test_what_is_missing_is_named(folder, check, path: str, reason: str) -> None:
     sys.path.append(str(folder))
     assert refusal(check, path) == reason
@@ -163,10 +171,10 @@ def test_a_file_of_bytes_is_not_python(folder) -> None:
 )
 def test_a_module_that_cannot_be_loaded_names_its_line(folder, path: str, reason: str) -> None:
     sys.path.append(str(folder))
-    assert refusal(functions.load, path) == reason.format(folder=folder)
+    assert refusal(load, path) == reason.format(folder=folder)
 
 
-@pytest.mark.parametrize("check", [functions.find, functions.load])
+@pytest.mark.parametrize("check", [functions.find, load])
 def test_unknown_preprocessing_fn(check) -> None:
     with pytest.raises(SettingsError, match=r"^preprocessing_fn is 'a\.b', and there is no module"):
         check(settings.validate({"preprocessing_fn": "a.b"}))
@@ -177,3 +185,63 @@ def test_a_current_folder_that_is_gone_is_passed_over(folder) -> None:
     os.chdir(folder / "gone")
     (folder / "gone").rmdir()
     functions.find(settings.Settings())
+
+
+@pytest.mark.parametrize("path", ["mine_task.TASK", "mine_task.MINE", "mine_makes.TASK"])
+def test_a_task_is_found_and_not_imported(folder, path: str) -> None:
+    functions.find(settings.validate({"task": path}))
+    assert not {"mine_task", "mine_makes"} & set(sys.modules)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("mine_task.MIEN", "the module 'mine_task' has no task 'MIEN': did you mean 'MINE'?"),
+        ("missing.TASK", "there is no module 'missing'"),
+        (
+            "modules.TASK",
+            "the module 'modules' has no task 'TASK': tfx-mobile has a module 'modules' too, which "
+            "hides modules.py, so rename yours",
+        ),
+        ("mine_half.TASK", "{folder}/mine_half.py, line 2, is not Python: '(' was never closed"),
+    ],
+)
+def test_a_missing_task_is_told_before_any_work(folder, path: str, reason: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        functions.find(settings.validate({"task": path}))
+    assert str(caught.value) == f"task is {path!r}, and {reason.format(folder=folder)}"
+
+
+@pytest.mark.parametrize("check", [functions.find, functions.load])
+@pytest.mark.parametrize("field", ["model", "preprocessing_fn"])
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("mine_task.biuld", "the module 'mine_task' has no function 'biuld'"),
+        ("missing.build", "there is no module 'missing'"),
+        ("mine_task.build", ""),
+    ],
+)
+def test_the_functions_of_a_task(folder, check, field: str, path: str, reason: str) -> None:
+    sys.path.append(str(folder))
+    task = dataclasses.replace(mnist.TASK, **{field: path})
+    if not reason:
+        check(settings.Settings(), task)
+        return
+    with pytest.raises(SettingsError) as caught:
+        check(settings.Settings(), task)
+    said = f"the {field} of the task 'mnist' is {path!r}, and {reason}"
+    assert str(caught.value).removesuffix(": did you mean 'build'?") == said
+
+
+@pytest.mark.parametrize("check", [functions.find, functions.load])
+def test_the_settings_preprocessing_fn_goes_before_the_tasks(check) -> None:
+    task = dataclasses.replace(mnist.TASK, preprocessing_fn="missing.preprocessing_fn")
+    check(settings.validate({"preprocessing_fn": mnist.TASK.preprocessing_fn}), task)
+    with pytest.raises(SettingsError, match=r"^preprocessing_fn is 'a\.b', and there is no module"):
+        check(settings.validate({"preprocessing_fn": "a.b"}), task)
+
+
+def test_a_task_is_no_function_to_load(folder) -> None:
+    sys.path.append(str(folder))
+    functions.load(settings.validate({"task": "mine_task.MINE"}), mnist.TASK)

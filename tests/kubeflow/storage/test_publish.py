@@ -97,6 +97,24 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish, "_now", lambda: now() + datetime.timedelta(hours=2))
 
 
+@stores(*EITHER_KIND)
+@pytest.mark.parametrize(
+    ("main", "labels"),
+    [("tflite", "labels.txt"), ("saved_model.pb", "assets.extra/labels.txt")],
+)
+def test_the_label_file_goes_with_the_model(
+    place: Place, tmp_path: Path, main: str, labels: str
+) -> None:
+    files = {main: b"model", labels: b"cat\ndog\n"}
+    for name, content in files.items():
+        (tmp_path / "model" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "model" / name).write_bytes(content)
+
+    version = publish.publish(tmp_path / "model", place.uri, ME).rpartition("/")[2]
+
+    assert contents(place) == {version: files}
+
+
 @stores(*REMOTE)
 def test_a_version(place: Place, model: Path) -> None:
     before = int(time.time())

@@ -1,0 +1,53 @@
+"""The task of a pipeline that is compiled, where its data is elsewhere."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.errors import DataError, DocumentError, SettingsError
+from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from modules.task import Task
+
+_NAMED_SOURCES = ("auto", "digits", "mnist")
+"""Sources of MNIST, which are no directories."""
+
+
+def choose(settings: Settings) -> "tuple[Task, str]":
+    """The task that the settings name, else that of the dataset at `data.source`, else MNIST.
+
+    Returns:
+      The task, and a phrase that says why it was chosen.
+
+    Raises:
+      SettingsError: The named task cannot be imported, is not that of the dataset, or is to be
+        told by data that nothing names.
+      DataError: `data.source` is to tell the task, and is no dataset of ours.
+    """
+    from pipelines import tasks
+    from pipelines.data import dataset
+
+    choice, source = settings.task, settings.data.source
+    named = tasks.find_named(choice)
+    if source not in _NAMED_SOURCES:
+        try:
+            data = dataset.load(Path(source)).manifest.task
+        except (DataError, DocumentError) as error:
+            if named is None:
+                raise DataError(
+                    f"the data is to tell the task, and {error}: write a dataset with `tfx-mobile "
+                    f"data --source {source} --output DIRECTORY`, and give DIRECTORY as --data"
+                ) from None
+        else:
+            why = f"as in the dataset {source}" if named is None else "as the settings say"
+            return tasks.resolve(choice, data), why
+    if named is not None:
+        return named, "as the settings say"
+    if choice.name != "auto":
+        raise SettingsError(
+            f"the task is {choice.name}, which the data tells: give the directory of a dataset, "
+            "which `tfx-mobile data` writes, as --data"
+        )
+    from modules import mnist
+
+    return mnist.TASK, "the default"
