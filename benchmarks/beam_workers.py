@@ -1,7 +1,7 @@
 """Our Beam components in one process and in one per core, on growing data.
 
-Writes results/beam_workers.json and results/beam_workers.png, from which `_PARALLEL_FROM` of
-pipelines/beam.py is taken; README.md says what is measured and how.
+Writes results/beam_workers.json and results/beam_workers.png; README.md says what is measured and
+how.
 """
 
 import datetime
@@ -101,7 +101,7 @@ def run(examples: str, output: str, workers: str) -> None:
             metadata_connection_config=metadata.sqlite_metadata_connection_config(
                 str(layout.metadata)
             ),
-            beam_pipeline_args=beam.pipeline_args(settings.Beam(workers=int(workers)), 0),
+            beam_pipeline_args=beam.pipeline_args(settings.Beam(workers=int(workers))),
         )
     )
 

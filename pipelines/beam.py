@@ -17,25 +17,13 @@ from pipelines.settings import Beam
 _DIRECT = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 """Named outright: Beam's default first looks for its Prism runner, a download."""
 
-_PARALLEL_FROM = 500_000
-"""Examples from which several processes pay for their start.
-
-Extrapolated: on two cores, two processes still took 62 s longer than one for 120,000 examples
-(`benchmarks/results/beam_workers.json`).
-"""
-
 _ENDPOINT = "TFX_MOBILE_BEAM_JOB_ENDPOINT"
 """Where a run tells its processes the address of the job server that it started."""
 
 
-def pipeline_args(beam: Beam, examples: int) -> list[Any]:
-    """Beam's arguments for every component: texts, and for an address a placeholder of TFX.
-
-    Args:
-      beam: Which runner, and its options.
-      examples: How many there are, which decides between one process and several.
-    """
-    runner, of_runner = _direct(beam, examples) if beam.runner == "direct" else _portable(beam)
+def pipeline_args(beam: Beam) -> list[Any]:
+    """Beam's arguments for every component: texts, and for an address a placeholder of TFX."""
+    runner, of_runner = _direct(beam) if beam.runner == "direct" else _portable(beam)
     return [
         f"--runner={runner}",
         # Any image name keeps TFX from packing its own sources for workers elsewhere, which takes
@@ -49,7 +37,7 @@ def pipeline_args(beam: Beam, examples: int) -> list[Any]:
     ]
 
 
-def check_workers(beam: Beam, examples: int) -> None:
+def check_workers(beam: Beam) -> None:
     """Refuse several processes on this machine where Beam cannot start them, and would wait.
 
     `FnApiRunner.run_pipeline` puts the interpreter's path into a shell command as it is.
@@ -57,7 +45,7 @@ def check_workers(beam: Beam, examples: int) -> None:
     Raises:
       EnvironmentLacksError: The path has a space, or another character that a shell takes.
     """
-    if beam.runner != "direct" or _workers(beam, examples) == 1:
+    if beam.runner != "direct" or beam.workers <= 1:
         return
     if shlex.quote(sys.executable) != sys.executable:
         raise EnvironmentLacksError(
@@ -67,19 +55,17 @@ def check_workers(beam: Beam, examples: int) -> None:
         )
 
 
-def _workers(beam: Beam, examples: int) -> int:
-    """How many processes the direct runner uses."""
-    return beam.workers or ((os.cpu_count() or 1) if examples >= _PARALLEL_FROM else 1)
+def _direct(beam: Beam) -> tuple[str, list[Any]]:
+    """In this process unless the settings say otherwise.
 
-
-def _direct(beam: Beam, examples: int) -> tuple[str, list[Any]]:
-    """In this process for small data, several processes for large."""
-    workers = _workers(beam, examples)
-    if workers == 1:
+    On two cores, two processes took more time and more than twice the memory for up to a million
+    images of MNIST's size (docs/performance.md).
+    """
+    if beam.workers <= 1:
         return _DIRECT, []
     return _DIRECT, [
         "--direct_running_mode=multi_processing",
-        f"--direct_num_workers={workers}",
+        f"--direct_num_workers={beam.workers}",
     ]
 
 

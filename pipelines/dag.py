@@ -1,8 +1,8 @@
 """The DAG: shared data components, then Trainer, Evaluator and Pusher for each branch.
 
-    ImportExampleGen -> StatisticsGen -> SchemaGen -> ExampleValidator
-                     -> Transform -> trainer-keras -> evaluator-keras -> pusher-keras
-                                  -> trainer-lite -> validator-lite -> evaluator-lite -> pusher-lite
+    ExampleGen -> StatisticsGen -> SchemaGen -> ExampleValidator
+               -> Transform -> trainer-keras -> evaluator-keras -> pusher-keras
+                            -> trainer-lite -> validator-lite -> evaluator-lite -> pusher-lite
     all models + eval examples + all evaluations + anomalies -> comparison
 
 Node ids hold only `[a-z0-9-]`: Argo rejects dots and underscores when a run is created.
@@ -14,24 +14,24 @@ import os
 from tfx.components import (
     Evaluator,
     ExampleValidator,
-    ImportExampleGen,
     SchemaGen,
     StatisticsGen,
     Trainer,
     Transform,
 )
 from tfx.dsl.components.base.base_component import BaseComponent
-from tfx.proto import example_gen_pb2, pusher_pb2, trainer_pb2
+from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types.channel import BaseChannel
 
 from modules.task import Task
 from pipelines.code import code_fingerprint
 from pipelines.components.comparison import BranchComparison
+from pipelines.components.example_gen import ExampleGen
 from pipelines.components.lite_validator import LiteValidator
 from pipelines.components.names import COMPARISON
 from pipelines.components.pusher import Pusher
 from pipelines.components.saved_model_evaluator import SavedModelEvaluator
-from pipelines.data.manifest import DATA_FILES
+from pipelines.data.manifest import FILE_PATTERNS
 from pipelines.judging import evaluation
 from pipelines.settings import Branch, Settings
 
@@ -70,15 +70,7 @@ class Run:
 
 def components(settings: Settings, task: Task, places: Places, run: Run) -> list[BaseComponent]:
     """The components of the DAG, in an order that runs."""
-    example_gen = ImportExampleGen(
-        input_base=places.examples,
-        input_config=example_gen_pb2.Input(
-            splits=[
-                example_gen_pb2.Input.Split(name=name, pattern=pattern)
-                for name, pattern in DATA_FILES.items()
-            ]
-        ),
-    ).with_id("example-gen")
+    example_gen = ExampleGen(places.examples, FILE_PATTERNS).with_id("example-gen")
     examples = example_gen.outputs["examples"]
     statistics_gen = StatisticsGen(examples=examples).with_id("statistics-gen")
     schema_gen = SchemaGen(

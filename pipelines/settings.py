@@ -312,7 +312,7 @@ class Beam(_Settings):
         "starts; portable: through one that runs already (docs/beam.md)",
     )
     workers: int = Field(
-        0, ge=0, le=64, description="processes; 0: one for small data, all cores for large"
+        1, ge=1, le=64, description="processes; several take more memory, and on few cores more time"
     )
     master: str = Field(
         "",

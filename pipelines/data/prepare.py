@@ -335,7 +335,7 @@ def _describe(task: Task) -> str:
     if feature := task.pictures:
         picture = feature.picture
         assert picture is not None
-        inputs = f"{picture.height}x{picture.width} {'colour' if picture.channels == 3 else 'grey'}"
+        inputs = f"{picture.width}x{picture.height} {'colour' if picture.channels == 3 else 'grey'}"
     else:
         inputs = f"{len(task.features)} {'feature' if len(task.features) == 1 else 'features'}"
     head = task.head

@@ -26,6 +26,9 @@ _SECONDS_TO_SPARE = 15.0
 _BUILT_IN = {"auto", "digits", "mnist"}
 _MEND = "write the dataset again with `tfx-mobile data --output DIRECTORY`"
 
+_FORMATS = {"images": Format.IMAGE, "table": Format.TABLE}
+"""The formats that the setting `task` names."""
+
 
 def find(data: settings.Data, choice: settings.Task, outputs: Collection[Path] = ()) -> Source:
     """Open a source that is not a dataset of ours.
@@ -116,7 +119,9 @@ def _open_folder(found: Survey, choice: settings.Task, wanted: Task | None) -> S
     places = {part: _name_place(found, part) for part in found.parts}
     by_format: dict[Format, dict[str, Sequence[Entry]]] = {}
     for part, files in found.parts.items():
-        kind, chosen = contents.choose(files, places[part], found.passed_over)
+        kind, chosen = contents.choose(
+            files, places[part], found.passed_over, _FORMATS.get(choice.name)
+        )
         by_format.setdefault(kind, {})[part] = chosen
     # One reader opens all parts of its format: a picture for training and one for evaluation
     # become features in the same way.

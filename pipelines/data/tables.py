@@ -1,9 +1,7 @@
 """Tables of numbers, CSV and Parquet: a column is the label, the others are features."""
 
 import dataclasses
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -11,14 +9,11 @@ from numpy.typing import NDArray
 
 from modules.task import Classification, Feature, Task
 from pipelines import settings
-from pipelines.data import table_cells, table_columns, table_files, table_labels
+from pipelines.data import naming, table_cells, table_columns, table_files, table_labels
 from pipelines.data.source import Batch, Source
 from pipelines.data.table_files import TableFile
 from pipelines.errors import DataError
 from pipelines.walk import Entry
-
-_NAMES_OF_OTHERS = {"auto", "images", "mnist", "table"}
-_NAME_LENGTH = 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +103,7 @@ def open_source(
         inputs = table_columns.find_inputs(every[0], names, label, wanted)
     else:
         inputs = {Feature(names[column]): [column] for column in columns if column != label}
-        task = Task(_name_task(name), tuple(inputs), names[label], head)
+        task = Task(naming.name_task(name, "table"), tuple(inputs), names[label], head)
     for file in every:
         next(table_cells.read(file, inputs), None)  # most faults are at the start already
     return Source(
@@ -158,9 +153,3 @@ def _describe(
     if ignored:
         notes.append(f"columns left out: {table_columns.join(ignored)}")
     return notes
-
-
-def _name_task(source: str) -> str:
-    """A short name for the user: that of the folder."""
-    name = re.sub("[^A-Za-z0-9_-]+", "-", PurePath(source).name)[:_NAME_LENGTH].strip("-")
-    return "table" if name.lower() in {"", *_NAMES_OF_OTHERS} else name

@@ -17,11 +17,11 @@ import psutil
 
 from pipelines.local import endings, events, nodes
 
-_BYTES, _BYTES_PER_EXAMPLE = 1_300_000_000, 10_000
-"""Memory of one lane, and some to spare.
+_BYTES = 1_300_000_000
+"""Memory of one lane without the examples that its trainer holds.
 
-Measured at the most, on 10,000 and 100,000 examples: 1.07 and 1.89 GB for a lane, 1.11 and 2.33 GB
-for the process that runs what all branches share.
+Measured at the most, on 10,000 to 1,000,000 images of MNIST's size (docs/performance.md): 1.29 GB
+for an Evaluator, 1.19 GB for Transform.
 """
 
 
@@ -33,18 +33,29 @@ class LaneFailed(Exception):
         self.failed = failed
 
 
-def count(wanted: int, branches: int, examples: int) -> int:
+def trainer_bytes(example_bytes: int, examples: int, memory_mb: int) -> int:
+    """How much memory the examples of one trainer take.
+
+    Args:
+      example_bytes: Of one example; see `modules.task.Task.example_bytes`.
+      examples: Of both splits.
+      memory_mb: `training.memory_mb`: of more megabytes, the trainer holds only a part.
+    """
+    return min(example_bytes * examples, memory_mb * 10**6)
+
+
+def count(wanted: int, branches: int, held_bytes: int) -> int:
     """How many lanes to use, this process's own among them.
 
     Args:
       wanted: 0 for one per processor core, as memory allows.
       branches: More lanes than branches are of no use.
-      examples: Of both splits; trainers hold them in memory.
+      held_bytes: What each trainer holds; see `trainer_bytes`.
     """
     own = psutil.Process()
     held = sum(_resident_bytes(process) for process in (own, *own.children()))
     memory = psutil.virtual_memory().available + held
-    by_memory = memory // (_BYTES + _BYTES_PER_EXAMPLE * examples)
+    by_memory = memory // (_BYTES + held_bytes)
     return max(1, min(wanted or min(os.cpu_count() or 1, by_memory), branches))
 
 

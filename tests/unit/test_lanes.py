@@ -11,26 +11,35 @@ from pipelines.local import events, lanes
 
 
 @pytest.mark.parametrize(
-    ("wanted", "branches", "examples", "cores", "gigabytes", "expected"),
+    ("wanted", "branches", "megabytes", "cores", "gigabytes", "expected"),
     [
-        (0, 2, 1_000, 8, 64, 2),  # no more lanes than branches
-        (0, 5, 1_000, 2, 64, 2),  # nor than cores
-        (0, 5, 1_000, 8, 4, 3),  # nor than memory allows
-        (0, 5, 100_000, 8, 4, 1),  # which is fewer on more examples
-        (0, 5, 100_000, 8, 8, 3),
-        (0, 5, 1_000_000, 8, 64, 5),
-        (0, 5, 1_000, 8, 0.5, 1),  # one in any case
-        (3, 5, 100_000, 2, 4, 3),  # what is asked for
-        (1, 5, 1_000, 8, 64, 1),
+        (0, 2, 0, 8, 64, 2),  # no more lanes than branches
+        (0, 5, 0, 2, 64, 2),  # nor than cores
+        (0, 5, 0, 8, 4, 3),  # nor than memory allows
+        (0, 5, 512, 8, 4, 2),  # which is fewer where trainers hold examples
+        (0, 5, 2_000, 8, 4, 1),
+        (0, 5, 2_000, 8, 10, 3),
+        (0, 5, 2_000, 8, 64, 5),
+        (0, 5, 0, 8, 0.5, 1),  # one in any case
+        (3, 5, 2_000, 2, 4, 3),  # what is asked for
+        (1, 5, 0, 8, 64, 1),
     ],
 )
-def test_count(monkeypatch, wanted, branches, examples, cores, gigabytes, expected):
+def test_count(monkeypatch, wanted, branches, megabytes, cores, gigabytes, expected):
     processes = (psutil.Process(), *psutil.Process().children())
     own = sum(process.memory_info().rss for process in processes)
     memory = psutil.virtual_memory()._replace(available=int(gigabytes * 1e9) - own)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert lanes.count(wanted, branches, examples) == expected
+    assert lanes.count(wanted, branches, megabytes * 10**6) == expected
+
+
+def test_a_trainer_holds_all_examples_or_what_the_settings_allow():
+    mnist = 784 * 4 + 8
+    assert lanes.trainer_bytes(mnist, 10_000, memory_mb=512) == 31_440_000
+    assert lanes.trainer_bytes(mnist, 1_000_000, memory_mb=512) == 512_000_000
+    assert lanes.trainer_bytes(mnist, 1_000_000, memory_mb=10_000) == 3_144_000_000
+    assert lanes.trainer_bytes(52, 1_000_000, memory_mb=512) == 52_000_000
 
 
 def test_lanes_share_the_cores(monkeypatch):

@@ -115,7 +115,7 @@ def write(
     rows = [{name: values[i] for name, values in arrays.items()} for i in range(len(data))]
     with (
         tft_beam.Context(temp_dir=str(directory / "temporary")),
-        beam.Pipeline(argv=pipeline_args(settings.Beam(workers=1), len(data))) as pipeline,
+        beam.Pipeline(argv=pipeline_args(settings.Beam(workers=1))) as pipeline,
     ):
         _ = metadata | tft_beam.WriteMetadata(str(directory / "graph" / "metadata"), pipeline)
         examples = pipeline | beam.Create(rows)
