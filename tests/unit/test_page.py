@@ -1,6 +1,8 @@
 """The report's page and the table on the terminal."""
 
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -397,3 +399,15 @@ def test_axes_have_round_ticks(sample: list, texts: list[str], points: list) -> 
 )
 def test_values_of_any_magnitude(value: float, expected: str) -> None:
     assert format_value(value) == expected
+
+
+def test_reading_and_showing_a_report_loads_nothing_heavy() -> None:
+    """Commands that show reports answer at once."""
+    script = (
+        "import sys, pipelines.judging.comparison, pipelines.judging.page, pipelines.report.table\n"
+        "print(sorted({'numpy', 'scipy', 'tensorflow', 'tfx', 'PIL'} & set(sys.modules)))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8", check=True
+    )
+    assert shown.stdout == "[]\n"
