@@ -15,7 +15,9 @@ def format_value(value: float, sign: str = "") -> str:
       value: Of any magnitude, or none: `NaN`, `Infinity`, `-Infinity`.
       sign: `+` to give positive numbers their sign.
     """
-    if math.isfinite(value) and 1e5 <= abs(value) < 1e9:
+    if math.isnan(value):
+        return "NaN"  # of no sign
+    if 1e5 <= abs(value) < 1e9:
         return f"{value:{sign},.0f}"
     return _name_non_finite(f"{value:{sign}.5g}")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipelines.report import build, page
+from pipelines.judging import assembly, page
 from tests.browser import Browser, Page
 from tests.unit import report_data
 
@@ -49,7 +49,7 @@ REPORT = report_data.report(
 @pytest.fixture(scope="module")
 def comparison() -> str:
     """What the comparison's task writes as `system.HTML`."""
-    return page.render(build.assemble(report_data.comparison(REPORT)), with_places=False)
+    return page.render(assembly.assemble(report_data.comparison(REPORT)), with_places=False)
 
 
 def faults(shown: Page) -> list[str]:

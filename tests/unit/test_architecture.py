@@ -94,6 +94,80 @@ def test_imports_point_one_way(file: Path, name: str) -> None:
     assert tops(file).isdisjoint({*above, "tests", "benchmarks", "docker"})
 
 
+FLOORS = (
+    (
+        *("code", "diagnosis", "documents", "environment", "errors", "files", "leftovers"),
+        *("messages", "paths", "shadowing", "stack", "walk", "yaml_text"),
+    ),
+    ("settings", "tasks", "functions"),
+    ("data",),
+    ("judging",),
+    ("components", "pushing", "beam", "dag"),
+    # Where a local run keeps its files and records, which both its report and the run itself read.
+    ("local.layout", "local.database"),
+    ("report",),
+    ("local",),
+)
+"""What is in `pipelines`, lowest first: each may import from its own floor and those below."""
+
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+MODULES = [
+    name for name in NAMES if name.startswith("pipelines/") and name != "pipelines/__init__.py"
+]
+
+
+def find_floor(dotted: str) -> int | None:
+    """The floor of a module of `pipelines`; None if nobody chose one."""
+    _, *parts = dotted.split(".")
+    return FLOOR_OF.get(".".join(parts[:2]), FLOOR_OF.get(parts[0]))
+
+
+def find_arrows_up(tree: ast.AST, file: Path) -> set[str]:
+    """What a file of `pipelines` imports from a floor above its own."""
+    own = find_floor(".".join(file.relative_to(ROOT).with_suffix("").parts))
+    assert own is not None, f"{file} has no floor yet: choose one in FLOORS"
+    names = {name for name in imported(tree, file) if name.startswith("pipelines.")}
+    # `from pipelines.local import layout` is of the module, not of its package.
+    modules = {name for name in names if not any(n.startswith(f"{name}.") for n in names)}
+    return {name for name in modules if (find_floor(name) or 0) > own}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_arrows_inside_pipelines_point_down(name: str) -> None:
+    file = ROOT / name
+    assert find_arrows_up(ast.parse(file.read_text(encoding="utf-8")), file) == set()
+
+
+def test_every_floor_holds_something() -> None:
+    modules = {name.removesuffix(".py").replace("/", ".") for name in MODULES}
+    for name in FLOOR_OF:
+        assert modules & {f"pipelines.{name}", f"pipelines.{name}.__init__"}, name
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "arrows"),
+    [
+        ("judging/page.py", "from pipelines.report import table", {"pipelines.report.table"}),
+        ("judging/page.py", "from pipelines import report", {"pipelines.report"}),
+        ("judging/page.py", "def f():\n    import pipelines.dag", {"pipelines.dag"}),
+        ("judging/page.py", "from ..local import layout", {"pipelines.local.layout"}),
+        ("judging/page.py", "from pipelines.data import source", set()),
+        ("settings.py", "from pipelines.data import prepare", {"pipelines.data.prepare"}),
+        ("components/pusher.py", "from pipelines import dag", set()),
+        ("report/build.py", "from pipelines.local import layout", set()),
+        ("report/build.py", "from pipelines.local import worker", {"pipelines.local.worker"}),
+        ("local/worker.py", "from pipelines.report import build", set()),
+    ],
+)
+def test_the_check_sees_arrows_that_run_up(file: str, source: str, arrows: set[str]) -> None:
+    assert find_arrows_up(ast.parse(source), ROOT / "pipelines" / file) == arrows
+
+
+def test_a_new_file_has_to_choose_its_floor() -> None:
+    with pytest.raises(AssertionError, match="has no floor yet"):
+        find_arrows_up(ast.parse(""), ROOT / "pipelines" / "made_up.py")
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [

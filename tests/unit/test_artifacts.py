@@ -7,7 +7,7 @@ import pytest
 from ml_metadata import proto
 from ml_metadata.metadata_store import MetadataStore
 
-from pipelines.components.verdict import Verdict
+from pipelines.judging.verdict import Verdict
 from pipelines.local import artifacts
 
 

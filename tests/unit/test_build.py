@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from ml_metadata import proto
 from ml_metadata.metadata_store import MetadataStore
+from rich.console import Console
 
 from pipelines.errors import DocumentError, OutputError, UsageError
 from pipelines.local.layout import Layout
-from pipelines.report import build, metadata
-from tests.unit.report_data import branch, comparison, report
+from pipelines.report import build, metadata, table
+from tests.unit.report_data import branch, comparison, regression_report, report
 
 DONE, CACHED = proto.Execution.COMPLETE, proto.Execution.CACHED
 FAILED, RUNNING = proto.Execution.FAILED, proto.Execution.RUNNING
@@ -136,7 +137,7 @@ def finished(layout: Layout, runs: Runs) -> Layout:
 
 def test_report_joins_dataset_comparison_and_outcome(finished: Layout) -> None:
     built = build.build(finished)
-    recorded = ("run", "dataset", "settings", "anomalies", "stack")
+    recorded = ("task", "run", "dataset", "settings", "anomalies", "stack")
     assert {key: built[key] for key in recorded} == {key: report()[key] for key in recorded}
     keras, lite = built["branches"]["keras"], built["branches"]["lite"]
     outcomes = [(b["blessed"], b["pushed"], b["pushed_uri"]) for b in (keras, lite)]
@@ -161,7 +162,7 @@ def test_pushed_model_that_was_removed(finished: Layout) -> None:
 def test_json_has_the_documented_keys_and_no_images(finished: Layout) -> None:
     built = build.build(finished)
     stored = build.read(finished)
-    assert {"format": 3, **stored} == json.loads(finished.report_json.read_text())
+    assert {"format": 4, **stored} == json.loads(finished.report_json.read_text())
     for name, values in stored["branches"].items():
         assert values == built["branches"][name]
         assert set(values) >= {
@@ -180,9 +181,26 @@ def test_json_has_the_documented_keys_and_no_images(finished: Layout) -> None:
         }
         assert set(values["latency_us"]) == {"p50", "p95", "batch", "threads"}
     compared = stored["comparison"]["lite"]
-    assert set(compared) == {"accuracy_delta", "ci95", "agreement", "mcnemar_p", "disagreements"}
+    assert set(compared) == {
+        *("accuracy_delta", "ci95", "agreement", "mcnemar_p"),
+        *("disagreement_count", "disagreements"),
+    }
+    assert "examples" not in stored
     for item in compared["disagreements"]:
         assert set(item) == {"index", "label", "keras", "other"}
+
+
+def test_table_of_what_was_written(finished: Layout) -> None:
+    """The commands show the table of `report.json`, in which a number may be a text."""
+    shown = regression_report(mean_absolute_error="NaN", r2="-Infinity")
+    shown["comparison"]["lite"]["error_delta"] = "NaN"
+    file = finished.pipeline / "comparison" / "comparison.json"
+    file.write_text(comparison(shown).to_json())
+    build.build(finished)
+    console = Console(width=120, record=True)
+    console.print(table.render(build.read(finished)))
+    text = console.export_text()
+    assert "lite     NaN NaN [-0.1212, +0.6212] -Infinity" in text
 
 
 def test_page_is_written_beside(finished: Layout) -> None:

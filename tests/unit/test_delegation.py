@@ -12,8 +12,9 @@ import tensorflow_transform as tft
 import tf_keras as keras
 
 from modules import features, lite, model, preprocessing, training
-from pipelines import delegation, stack
+from pipelines import stack
 from pipelines.data.examples import Examples
+from pipelines.judging import delegation
 from tests.unit import transforms
 
 QUANTIZATIONS = ("none", "dynamic", "float16", "int8")

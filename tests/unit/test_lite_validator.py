@@ -2,125 +2,137 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
 from tfx import types
-from tfx.types import artifact_utils, standard_artifacts
+from tfx.types import standard_artifacts
 
-from modules import contract, features, lite, training
-from pipelines.components import lite_validator, saved_model_evaluator, verdict
-from pipelines.components.verdict import Verdict
-from pipelines.data import records
-from pipelines.data.examples import Examples
+from modules import contract
+from modules.task import Feature, Task
+from pipelines.components import lite_validator, saved_model_evaluator, task_property
+from pipelines.judging import verdict
+from pipelines.judging.verdict import Verdict
+from tests.unit import exported
+from tests.unit.exported import CULTIVARS, PHOTOS, YIELD
 
 Inputs = dict[str, list[types.Artifact]]
-
-
-def classifier(*layers: keras.layers.Layer) -> keras.Model:
-    inputs = keras.layers.InputLayer(input_shape=(features.PIXELS,))
-    dense = keras.layers.Dense(10, kernel_initializer=keras.initializers.RandomNormal(seed=1))
-    return keras.Sequential([inputs, dense, *layers])
-
-
-def save(model: keras.Model, directory: str, kind: str, quantization: str) -> None:
-    """Exports a model without a transform, as a `run_fn` of a user's may."""
-
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, features.PIXELS], name=features.IMAGE)],
-        autograph=False,
-    )
-    def serve_images(image_floats: tf.Tensor) -> tf.Tensor:
-        return model(image_floats)
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
-    def serve_examples(examples: tf.Tensor) -> tf.Tensor:
-        spec = {features.IMAGE: tf.io.FixedLenFeature([features.PIXELS], tf.float32)}
-        return model(tf.io.parse_example(examples, spec)[features.IMAGE])
-
-    if kind == "keras":
-        training.save(model, directory, serve_examples)
-        return
-    saved_model_dir = f"{directory}-temporary"
-    training.save(model, saved_model_dir, serve_images)
-    images = tf.random.stateless_uniform((50, features.PIXELS), (1, 2), -0.5, 0.5)
-    examples = training.Examples(images, tf.zeros(50, tf.int64))
-    lite.rewrite(saved_model_dir, directory, **lite.quantization_options(quantization, examples))
+COUNT = 50
 
 
 @pytest.fixture
-def inputs(tmp_path: Path, few: Examples) -> Callable[..., Inputs]:
+def inputs(tmp_path: Path) -> Callable[..., Inputs]:
     """A model and examples as a component gets them."""
 
-    def make(model: keras.Model, kind: str = "lite", quantization: str = "none") -> Inputs:
-        examples = standard_artifacts.Examples()
-        examples.uri = str(tmp_path / "examples")
-        examples.split_names = artifact_utils.encode_split_names(["train", "eval"])
-        split = tmp_path / "examples" / "Split-eval"
-        split.mkdir(parents=True)
-        records.write(few, split / "data_tfrecord-00000-of-00001.gz")
-        exported = standard_artifacts.Model()
-        exported.uri = str(tmp_path / "model")
-        save(model, str(tmp_path / "model" / "Format-Serving"), kind, quantization)
-        return {"model": [exported], "examples": [examples]}
+    def make(task: Task, *layers: keras.layers.Layer, kind: str = "lite", **options: Any) -> Inputs:
+        features = exported.make_features(task, COUNT)
+        labels = np.zeros(COUNT, np.int64)
+        examples = exported.write_examples(tmp_path / "examples", task, features, labels)
+        model = exported.make_model(task, *layers)
+        exported.save(task, model, tmp_path / "model" / "Format-Serving", kind, **options)
+        return {"model": [exported.as_model(tmp_path / "model")], "examples": [examples]}
 
     return make
 
 
-def validate(inputs: Inputs, directory: Path, **bounds: float) -> Verdict:
+def validate(task: Task, inputs: Inputs, directory: Path, **bounds: float) -> Verdict:
     blessing = standard_artifacts.InfraBlessing()
     blessing.uri = str(directory)
-    lite_validator.Executor().Do(inputs, {"blessing": [blessing]}, bounds)
+    properties = {task_property.TASK: task_property.write(task), **bounds}
+    lite_validator.Executor().Do(inputs, {"blessing": [blessing]}, properties)
     file = directory / verdict.FILENAME
     found = Verdict.parse(file.read_bytes(), str(file))
     assert blessing.get_int_custom_property("blessed") == int(not found.failures)
     return found
 
 
-def test_a_model_on_xnnpack_has_no_warning(inputs: Callable[..., Inputs], tmp_path: Path) -> None:
-    found = validate(inputs(classifier()), tmp_path / "blessing")
-    assert (found.operators, found.delegated) == (1, 1)
-    assert (found.failures, found.warnings) == ([], [])
+@pytest.mark.parametrize("task", [PHOTOS, CULTIVARS, YIELD], ids=lambda task: task.name)
+def test_a_model_on_xnnpack_has_no_warning(
+    inputs: Callable[..., Inputs], tmp_path: Path, task: Task
+) -> None:
+    found = validate(task, inputs(task), tmp_path / "blessing")
+    assert found.failures == []
+    if task is PHOTOS:  # int64 is cast on TFLite's own kernels
+        assert (found.operators, found.delegated) == (2, 2)
+        assert found.warnings == []
 
 
 def test_a_model_that_is_not_on_xnnpack_is_blessed_with_a_warning(
     inputs: Callable[..., Inputs], tmp_path: Path
 ) -> None:
     slow = keras.layers.Lambda(lambda logits: tf.cumsum(logits, axis=1))
-    found = validate(inputs(classifier(slow)), tmp_path / "blessing")
-    assert (found.operators, found.delegated) == (2, 1)
+    found = validate(PHOTOS, inputs(PHOTOS, slow), tmp_path / "blessing")
+    assert (found.operators, found.delegated) == (3, 2)
     assert found.failures == []
     assert found.warnings == [
-        "XNNPACK takes 1 of the model's 2 operators: TFLite's slower kernels run CUMSUM"
+        "XNNPACK takes 2 of the model's 3 operators: TFLite's slower kernels run CUMSUM"
     ]
 
 
 def test_budgets_are_failures(inputs: Callable[..., Inputs], tmp_path: Path) -> None:
-    found = validate(inputs(classifier()), tmp_path / "blessing", max_bytes=9, max_latency_us=1e9)
-    (failure,) = found.failures
+    bounds = {"max_bytes": 9, "max_latency_us": 1e9}
+    (failure,) = validate(PHOTOS, inputs(PHOTOS), tmp_path / "blessing", **bounds).failures
     assert failure.startswith("model_bytes is ")
 
 
-@pytest.mark.parametrize("quantization", ["none", "dynamic", "float16", "int8"])
+def quantized() -> dict[str, Any]:
+    """The rewriter's options for full integer quantization."""
+    values = exported.make_features(PHOTOS, COUNT)["photo"]
+    return {
+        "quantization_optimizations": [tf.lite.Optimize.DEFAULT],
+        "quantization_enable_full_integer": True,
+        "representative_dataset": lambda: ([value[np.newaxis]] for value in values),
+    }
+
+
+@pytest.mark.parametrize("options", [dict, quantized], ids=["float32", "int8"])
 def test_probabilities_are_refused(
-    inputs: Callable[..., Inputs], tmp_path: Path, quantization: str
+    inputs: Callable[..., Inputs], tmp_path: Path, options: Callable[[], dict[str, Any]]
 ) -> None:
-    given = inputs(classifier(keras.layers.Softmax()), quantization=quantization)
+    given = inputs(PHOTOS, keras.layers.Softmax(), **options())
     with pytest.raises(contract.ContractError, match="returns probabilities"):
-        validate(given, tmp_path / "blessing")
+        validate(PHOTOS, given, tmp_path / "blessing")
     assert not (tmp_path / "blessing").exists()
+
+
+def test_outputs_of_another_head_are_refused(inputs: Callable[..., Inputs], tmp_path: Path) -> None:
+    given = inputs(YIELD, keras.layers.Dense(2))
+    with pytest.raises(contract.ContractError, match=r"returns \[n, 2\]"):
+        validate(YIELD, given, tmp_path / "blessing")
+
+
+def test_an_input_without_a_feature_is_refused(
+    inputs: Callable[..., Inputs], tmp_path: Path
+) -> None:
+    given = inputs(YIELD)
+    renamed = Task(
+        "yield", (YIELD.features[0], Feature("years", dtype="int64")), "tons", YIELD.head
+    )
+    examples = exported.write_examples(
+        tmp_path / "others", renamed, exported.make_features(renamed, 5), np.zeros(5)
+    )
+    with pytest.raises(contract.ContractError, match="'age'"):
+        validate(renamed, {**given, "examples": [examples]}, tmp_path / "blessing")
+
+
+def judge(task: Task, given: Inputs) -> None:
+    properties = {task_property.TASK: task_property.write(task)}
+    saved_model_evaluator.Executor().Do(given, {}, properties)
 
 
 def test_probabilities_of_a_saved_model_are_refused_before_it_is_judged(
     inputs: Callable[..., Inputs],
 ) -> None:
-    given = inputs(classifier(keras.layers.Softmax()), kind="keras")
+    given = inputs(PHOTOS, keras.layers.Softmax(), kind="keras")
     with pytest.raises(contract.ContractError, match="returns probabilities"):
-        saved_model_evaluator.Executor().Do(given, {}, {})
+        judge(PHOTOS, given)
 
 
-def test_logits_of_a_saved_model_are_judged(inputs: Callable[..., Inputs]) -> None:
+@pytest.mark.parametrize("task", [PHOTOS, YIELD], ids=lambda task: task.name)
+def test_outputs_of_a_saved_model_are_judged(inputs: Callable[..., Inputs], task: Task) -> None:
     # TFX's executor misses its output, which is the first thing that it looks for.
     with pytest.raises(ValueError, match="EVALUATION_KEY is missing"):
-        saved_model_evaluator.Executor().Do(inputs(classifier(), kind="keras"), {}, {})
+        judge(task, inputs(task, kind="keras"))

@@ -1,13 +1,26 @@
 """The report's page and the table on the terminal."""
 
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import pytest
 from rich.console import Console
 
-from pipelines.report import build, page, table
-from tests.unit.report_data import UNTRUSTED, branch, comparison, report
+from pipelines.judging import assembly, page
+from pipelines.judging.numbers import format_size, format_value
+from pipelines.judging.regression import plot
+from pipelines.report import table
+from tests.unit.report_data import (
+    UNTRUSTED,
+    WINE,
+    branch,
+    comparison,
+    photos,
+    regression_report,
+    report,
+)
 
 
 class Page(HTMLParser):
@@ -134,12 +147,12 @@ def test_text_from_elsewhere_is_escaped() -> None:
     assert Page(html).text.count(UNTRUSTED) >= 4
 
 
-def test_digit_without_examples_is_none() -> None:
-    text = Page(page.render(report())).text
-    rows = text[text.index("Accuracy by digit") : text.index("Confusion matrices")].split("\n")
-    assert rows[rows.index("3") :][:3] == ["3", "0.9535", "0.9535"]
-    assert rows[rows.index("4") :][:3] == ["4", "none", "none"]
-    assert rows[rows.index("7") :][:3] == ["7", "1.0000", "1.0000"]
+def test_class_without_examples_is_none() -> None:
+    text = Page(page.render(report(task=WINE))).text
+    rows = text[text.index("Accuracy by class") : text.index("Confusion matrices")].split("\n")
+    assert rows[rows.index("first") :][:3] == ["first", "none", "none"]
+    assert rows[rows.index("second") :][:3] == ["second", "0.9535", "0.9535"]
+    assert rows[rows.index("third") :][:3] == ["third", "1.0000", "1.0000"]
 
 
 def test_confusion_matrices_hold_the_counts() -> None:
@@ -152,19 +165,19 @@ def test_confusion_matrices_hold_the_counts() -> None:
 def test_disagreeing_images_are_counted_and_capped(count: int, shown: int) -> None:
     parsed = Page(page.render(report(count)))
     assert sum(tag == "img" for tag, _ in parsed.tags) == shown
-    assert f"{count} of 1,359 images" in parsed.text
+    assert f"{count} of 1,359 examples" in parsed.text
     assert ("the first 60" in parsed.text) == (count > 60)
-    assert "#1000: a 7" in parsed.text
+    assert "#1000: 7\nkeras\n7\n,\nlite\n6" in parsed.text
 
 
 def test_every_image_says_what_it_is() -> None:
     images = [a for tag, a in Page(page.render(report())).tags if tag == "img"]
-    assert [a["alt"] for a in images] == ["image 1000, a 7", "image 1001, a 7"]
+    assert [a["alt"] for a in images] == ["example 1000", "example 1001"]
 
 
 def test_no_disagreement_is_said() -> None:
     parsed = Page(page.render(report(0)))
-    assert "Nowhere: both predict the same digit" in parsed.text
+    assert "Nowhere: both predict the same class" in parsed.text
     assert all(tag != "img" for tag, _ in parsed.tags)
 
 
@@ -216,13 +229,7 @@ def test_table_fits_80_columns() -> None:
     [(0, "0 kB"), (58_340, "58 kB"), (999_499, "999 kB"), (1_000_000, "1.0 MB"), (5e7, "50.0 MB")],
 )
 def test_size(count: int, expected: str) -> None:
-    assert table.size(count) == expected
-
-
-def test_delta_has_its_sign() -> None:
-    assert table.delta({"accuracy_delta": 0.0005, "ci95": [-0.0012, 0.0021]}) == (
-        "+0.0005 [-0.0012, +0.0021]"
-    )
+    assert format_size(count) == expected
 
 
 @pytest.mark.parametrize(
@@ -259,7 +266,7 @@ def test_anomalies_are_shown() -> None:
 
 def test_page_of_a_comparison_before_anything_is_pushed() -> None:
     """As the UI of Kubeflow Pipelines shows it, in a frame that loads nothing else."""
-    html = page.render(build.assemble(comparison()), with_places=False)
+    html = page.render(assembly.assemble(comparison()), with_places=False)
 
     assert "trained on 1,438, judged on 1,359 examples" in html
     assert "pushed" not in Page(html).text
@@ -269,9 +276,138 @@ def test_page_of_a_comparison_before_anything_is_pushed() -> None:
 
 
 def test_a_loss_that_is_no_number() -> None:
-    shown = build.assemble(comparison(report(loss="NaN", calibration_error="Infinity")))
+    shown = assembly.assemble(comparison(report(loss="NaN", calibration_error="Infinity")))
     text = Page(page.render(shown)).text
     assert re.search(r"loss\s+NaN\n", text)
     assert re.search(r"calibration error\s+Infinity\n", text)
     console = Console(width=100, record=True)
     console.print(table.render(shown))
+
+
+def test_differing_rows_of_a_table_show_their_features() -> None:
+    parsed = Page(page.render(report(task=WINE)))
+    assert all(tag != "img" for tag, _ in parsed.tags)
+    start = parsed.text.index("Where lite differs from keras")
+    rows = parsed.text[start : parsed.text.index("The run")].split("\n")
+    assert rows[rows.index("example") :][:9] == [
+        *("example", "true", "keras", "lite"),
+        *("alcohol", "malic_acid", "ash", "magnesium", "proline"),
+    ]
+    assert rows[rows.index("#1000") :][:5] == ["#1000", "second", "second", "first", "12.345"]
+
+
+def test_names_of_classes_are_escaped() -> None:
+    html = page.render(report(task=photos(["cat", UNTRUSTED, "dog"])))
+    assert "<script" not in html
+    assert Page(html).text.count(UNTRUSTED) >= 6
+
+
+@pytest.mark.parametrize(("count", "has_matrix"), [(20, True), (100, True), (101, False)])
+def test_many_classes(count: int, has_matrix: bool) -> None:
+    names = [f"class {i}" for i in range(count)]
+    html = page.render(report(task=photos(names)))
+    text = Page(html).text
+    assert ("Confusion matrices" in text) == has_matrix
+    start = text.index("Most frequent confusions")
+    found = text[start : text.index("Where lite differs")].split("\n")
+    assert found[found.index("class 1") :][:3] == ["class 1", "class 2", "2"]
+    assert len(html) < 500_000
+
+
+def test_a_thousand_classes_take_less_than_a_megabyte() -> None:
+    names = [f"class {i}" for i in range(1000)]
+    full = report(task=photos(names), confusion=[[7] * 1000] * 1000)
+    assert len(page.render(full)) < 1_000_000
+
+
+def test_a_regression_shows_every_figure() -> None:
+    text = Page(page.render(regression_report())).text
+    for figure in (
+        "43.25\npoints",
+        "43.5\npoints",
+        "+0.25 [-0.1212, +0.6212] against keras",
+        "root mean squared error\n53.912",
+        "R²\n0.4712",
+        "loss (mean squared error)\n2906.5",
+        "mean difference\n-1.5",
+        "largest difference\n12.75",
+        "largest error to pass\n50",
+        "500 of 1,359 examples, at even steps",
+        "#0\n151\n140.25\n153\n12.345",
+        "predicted (points)",
+    ):
+        assert figure in text, figure
+    assert "class" not in text
+
+
+def test_a_regression_without_a_bound_passes_any_error() -> None:
+    shown = regression_report()
+    shown["settings"]["evaluation"]["max_error"] = 0.0
+    assert "largest error to pass\nany" in Page(page.render(shown)).text
+
+
+def test_a_regression_that_predicts_no_numbers() -> None:
+    lost = {"mean_absolute_error": "NaN", "r2": "NaN", "loss": "NaN"}
+    shown = regression_report(sample=[[1.0, "NaN"], [2.0, 2.5]], **lost)
+    shown["comparison"]["lite"] |= {"error_delta": "NaN", "ci95": ["NaN", "NaN"]}
+    parsed = assembly.assemble(comparison(shown))
+    text = Page(page.render(parsed)).text
+    assert "1 of these predictions are no numbers" in text
+    assert "NaN [NaN, NaN] against keras" in text
+    assert "NaN" in shown_table(shown)
+
+
+def test_table_of_a_regression() -> None:
+    header, keras, lite, _ = shown_table(regression_report()).splitlines()
+    assert header.split() == ["branch", "MAE", "delta", "[95", "%", "CI]", "R²", "size", "p50",
+                              "pushed"]  # fmt: skip
+    assert keras.split()[:4] == ["keras", "43.25", "baseline", "0.4712"]
+    assert lite.split()[:5] == ["lite", "43.5", "+0.25", "[-0.1212,", "+0.6212]"]
+
+
+@pytest.mark.parametrize(
+    ("sample", "texts", "points"),
+    [
+        ([(25, 40), (346, 300)], ["0", "100", "200", "300", "400"], [(0.0625, 0.1), (0.865, 0.75)]),
+        ([(-0.5, 0.5)], ["-0.6", "-0.4", "-0.2", "0", "0.2", "0.4", "0.6"], [(0.0833, 0.9167)]),
+        ([(7, 7)], ["0", "10"], [(0.7, 0.7)]),
+        ([(0, 0)], ["0", "1"], [(0, 0)]),
+        ([(1, float("inf"))], ["0", "1"], []),
+        ([(2e6, 3e6)], ["2,000,000", "2,200,000", "2,400,000", "2,600,000", "2,800,000",
+                        "3,000,000"], [(0, 1)]),
+    ],
+)  # fmt: skip
+def test_axes_have_round_ticks(sample: list, texts: list[str], points: list) -> None:
+    made = plot.lay_out(sample)
+    assert [tick.text for tick in made.ticks] == texts
+    assert [tick.place for tick in made.ticks][:: len(texts) - 1] == [0, 1]
+    assert made.points == points
+    assert made.left_out == len(sample) - len(points)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.1, "0.1"),
+        (61.20001, "61.2"),
+        (99_999.4, "99999"),
+        (123_456.7, "123,457"),
+        (1e12, "1e+12"),
+        (-1.5e-7, "-1.5e-07"),
+        (float("-inf"), "-Infinity"),
+    ],
+)
+def test_values_of_any_magnitude(value: float, expected: str) -> None:
+    assert format_value(value) == expected
+
+
+def test_reading_and_showing_a_report_loads_nothing_heavy() -> None:
+    """Commands that show reports answer at once."""
+    script = (
+        "import sys, pipelines.judging.comparison, pipelines.judging.page, pipelines.report.table\n"
+        "print(sorted({'numpy', 'scipy', 'tensorflow', 'tfx', 'PIL'} & set(sys.modules)))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8", check=True
+    )
+    assert shown.stdout == "[]\n"

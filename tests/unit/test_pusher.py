@@ -1,11 +1,17 @@
 """The Pusher's executor, called as TFX calls it."""
 
+import dataclasses
 import json
+import os
 
 import pytest
 from tfx.types import standard_artifacts
 
-from pipelines.components import pusher
+from modules import mnist
+from modules.task import Classification, Regression
+from pipelines.components import pusher, task_property
+
+REGRESSION = dataclasses.replace(mnist.TASK, head=Regression())
 
 
 @pytest.fixture
@@ -15,7 +21,7 @@ def push(tmp_path):
     serving.mkdir(parents=True)
     (serving / "tflite").write_bytes(b"model")
 
-    def call(base, blessed=1, name="1"):
+    def call(base, blessed=1, name="1", task=REGRESSION):
         model, blessing = standard_artifacts.Model(), standard_artifacts.ModelBlessing()
         pushed = standard_artifacts.PushedModel()
         model.uri, pushed.uri = str(tmp_path / "model"), str(tmp_path / "pushed" / name)
@@ -24,7 +30,10 @@ def push(tmp_path):
         executor.Do(
             {"model": [model], "model_blessing": [blessing]},
             {"pushed_model": [pushed]},
-            {"push_destination": json.dumps({"filesystem": {"base_directory": str(base)}})},
+            {
+                "push_destination": json.dumps({"filesystem": {"base_directory": str(base)}}),
+                task_property.TASK: task_property.write(task),
+            },
         )
         return pushed
 
@@ -65,3 +74,34 @@ def test_a_refused_model_goes_nowhere(push, tmp_path):
 
     assert pushed.get_int_custom_property("pushed") == 0
     assert [f.name for f in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("base", ["serving", ""])
+def test_class_names_are_beside_a_classifier(push, tmp_path, base):
+    pushed = push(tmp_path / base if base else "", task=mnist.TASK)
+
+    text = "".join(f"{digit}\n" for digit in range(10))
+    assert (tmp_path / "pushed" / "1" / "labels.txt").read_text() == text
+    place = pushed.get_string_custom_property("pushed_destination")
+    assert sorted(os.listdir(place)) == ["labels.txt", "tflite"]
+
+
+def test_class_names_of_a_saved_model_are_an_extra_asset(push, tmp_path):
+    (tmp_path / "model" / "Format-Serving" / "saved_model.pb").touch()
+    head = Classification(("a cat", "two\nlines"))
+    push(tmp_path / "serving", task=dataclasses.replace(mnist.TASK, head=head))
+
+    (version,) = (tmp_path / "serving").glob("[0-9]*")
+    assert (version / "assets.extra" / "labels.txt").read_text() == "a cat\ntwo lines\n"
+    assert not (version / "labels.txt").exists()
+
+
+def test_other_class_names_are_another_version(push, tmp_path):
+    heads = (Classification(("cat", "dog")), Classification(("dog", "cat")))
+    versions = {
+        push(
+            tmp_path / "serving", name=str(i), task=dataclasses.replace(mnist.TASK, head=head)
+        ).get_custom_property("pushed_version")
+        for i, head in enumerate(heads)
+    }
+    assert len(versions) == 2

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipelines.report.statistics import Paired, compare
+from pipelines.judging.classification.statistics import Paired, compare
 
 Z = 1.959964
 

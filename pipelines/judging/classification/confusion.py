@@ -39,9 +39,9 @@ class Confusion:
 
 def lay_out(counts: Sequence[Sequence[int]], classes: Sequence[str]) -> Matrix:
     """The matrix as a table; `counts` are `[actual][predicted]`."""
-    digits = len(str(max((max(row) for row in counts), default=0)))
-    cell_width = max(1.5, 0.38 * digits + 0.1)
-    has_long_names = max(map(len, classes)) > max(3, digits)
+    longest = len(str(max((max(row) for row in counts), default=0)))
+    cell_width = max(1.5, 0.38 * longest + 0.1)
+    has_long_names = max(map(len, classes)) > max(3, longest)
     return Matrix(
         rows=[[(count, count / max(sum(row), 1)) for count in row] for row in counts],
         names_width=6 if has_long_names else cell_width,
