@@ -280,6 +280,15 @@ def test_a_dataset_of_ours_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert (second.directory / name).samefile(first.directory / name)
 
 
+def test_a_dataset_of_ours_is_said_as_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("digits", tmp_path / "one")
+    monkeypatch.chdir(tmp_path)
+    _, note = prepare.prepare(*ask("one", "auto"), tmp_path / "two")
+    assert note == f"{tmp_path}/one (task mnist: 10 classes, 28x28 grey)"
+
+
 def test_a_dataset_of_ours_is_copied_where_links_are_not_possible(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
