@@ -58,10 +58,15 @@ class Tally:
             self.add(batch)
             yield batch
 
+    @property
+    def labels(self) -> NDArray[Any]:
+        """The labels of all examples, `[n]`."""
+        return np.concatenate(self._labels) if self._labels else np.empty(0, np.int64)
+
     def describe(self) -> Split:
         """The manifest's entry of the split."""
         digest = self._digest.copy()
-        labels = np.concatenate(self._labels) if self._labels else np.empty(0)
+        labels = self.labels
         digest.update(labels.astype("<f4" if _is_number(self._task) else "<i8").data)
         return Split(
             count=len(labels),
@@ -145,9 +150,7 @@ def split(
 
 
 def choose_order(task: Task, labels: NDArray[Any]) -> Indices:
-    """An order for the examples of a split: their own, unless they come class by class.
-
-    Training and its checks read some of the examples first, which should be of all classes.
+    """An order for the examples of a split: their own, unless it is that of the labels.
 
     Args:
       task: What the labels are for.
@@ -157,12 +160,25 @@ def choose_order(task: Task, labels: NDArray[Any]) -> Indices:
       A reproducible permutation of the examples.
     """
     order = np.arange(len(labels))
-    if isinstance(task.head, Classification):
-        shares = np.unique(labels, return_counts=True)[1] / max(len(labels), 1)
-        changes = np.count_nonzero(labels[1:] != labels[:-1])
-        if changes >= (1 - np.square(shares).sum()) * (len(labels) - 1) / 2:
-            return order  # at least half as many changes as in a random order
-    return np.random.RandomState(0).permutation(order)
+    return order if are_mixed(task, labels) else np.random.RandomState(0).permutation(order)
+
+
+def are_mixed(task: Task, labels: NDArray[Any]) -> bool:
+    """Whether the first examples tell what the others are like.
+
+    Training and its checks begin with some of the examples, which must not be of one class alone.
+
+    Args:
+      task: What the labels are for.
+      labels: `[n]`, in the order of the examples.
+    """
+    before, after = labels[:-1], labels[1:]
+    if not isinstance(task.head, Classification):
+        rises, falls = np.count_nonzero(after > before), np.count_nonzero(after < before)
+        return bool(4 * min(rises, falls) >= rises + falls)
+    shares = np.unique(labels, return_counts=True)[1] / max(len(labels), 1)
+    expected = (1 - np.square(shares).sum()) * len(before)
+    return bool(2 * np.count_nonzero(after != before) >= expected)
 
 
 def _can_stratify(task: Task, labels: NDArray[Any], eval_count: int) -> bool:

@@ -211,15 +211,11 @@ def parse(stream: Readable, dimensions: int, where: str) -> NDArray[np.uint8]:
     wanted = math.prod(shape)
     # It grows with what is there: a damaged header may promise more than there is memory.
     content = bytearray()
-    surplus = 0
-    while block := stream.read(_CHUNK):
-        fits = block[: wanted - len(content)]
-        content += fits
-        surplus += len(block) - len(fits)
-    if surplus or len(content) != wanted:
-        raise DataError(
-            f"{where} is damaged: {len(content) + surplus:,} bytes instead of {wanted:,}"
-        )
+    while len(content) <= wanted and (block := stream.read(_CHUNK)):
+        content += block
+    if len(content) != wanted:
+        found = "more" if len(content) > wanted else f"{len(content):,} bytes"
+        raise DataError(f"{where} is damaged: {found} instead of {wanted:,} bytes")
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 

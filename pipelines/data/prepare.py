@@ -193,7 +193,7 @@ def _choose_writer(data: settings.Data, choice: settings.Task, outputs: Collecti
     """Find the source; what is returned reads it."""
     held = sources.find_dataset(data, choice)
     if held is not None:
-        return functools.partial(_take_over, held)
+        return functools.partial(_take_over, held, str(sources.find_directory(data.source)))
     found = sources.find(data, choice, outputs)
     return functools.partial(_write_files, found, data.eval_fraction)
 
@@ -237,16 +237,16 @@ def _is_whole(directory: Path) -> bool:
         return False
 
 
-def _take_over(held: Dataset, directory: Path) -> tuple[Manifest, str]:
+def _take_over(held: Dataset, source: str, directory: Path) -> tuple[Manifest, str]:
     """Give a dataset of ours a second place; see `Writer`. It was verified, and never changes."""
     for name in held.manifest.files:
-        target = directory / name
+        file, target = os.path.realpath(held.directory / name), directory / name
         target.parent.mkdir(exist_ok=True)
         try:
-            os.link(held.directory / name, target)
+            os.link(file, target)
         except OSError:  # another file system, or one without links
-            shutil.copyfile(held.directory / name, target)
-    return held.manifest, f"{held.directory} ({_describe(held.manifest.task)})"
+            shutil.copyfile(file, target)
+    return held.manifest, f"{source} ({_describe(held.manifest.task)})"
 
 
 def _write_files(source: Source, eval_fraction: float, directory: Path) -> tuple[Manifest, str]:

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import itertools
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -95,9 +96,10 @@ class Records:
             raise DataError(f"{self.where} changed while it was read: try again")
 
     def copy(self, directory: Path) -> Tally | None:
-        """Copy the files as they are, if each is compressed with gzip and holds the task alone.
+        """Copy the files as they are, if they can stay so.
 
-        What is checked is the copies.
+        Each must be compressed with gzip and hold what the task needs alone, and the examples must
+        not come class by class. What is checked is the copies.
 
         Args:
           directory: An empty one.
@@ -112,21 +114,20 @@ class Records:
         if not all(map(_is_gzip, self.files)):
             return None
         tally = Tally(self.task)
-        copies: list[Path] = []
-        for file in self.files:
-            copy = directory / f"{len(copies)}.partial"
-            before = len(tally)
-            _copy(file, copy)
-            if not self._add_copy(copy, file, tally):
-                for copied in (*copies, copy):
-                    copied.unlink()
+        with tempfile.TemporaryDirectory(dir=directory) as scratch:
+            copies: list[Path] = []
+            for file in self.files:
+                copy = Path(scratch, str(len(copies)))
+                before = len(tally)
+                _copy(file, copy)
+                if not self._add_copy(copy, file, tally):
+                    return None
+                if len(tally) > before:  # else it is overwritten, or removed
+                    copies.append(copy)
+            if not examples.are_mixed(self.task, tally.labels):
                 return None
-            if len(tally) > before:
-                copies.append(copy)
-            else:
-                copy.unlink()
-        for copy, name in zip(copies, shard_names(len(copies)), strict=True):
-            copy.rename(directory / name)
+            for copy, name in zip(copies, shard_names(len(copies)), strict=True):
+                copy.rename(directory / name)
         return tally
 
     def _add_copy(self, copy: Path, file: Path, tally: Tally) -> bool:

@@ -47,7 +47,7 @@ def find(data: settings.Data, choice: settings.Task, outputs: Collection[Path] =
     if data.source in _BUILT_IN:
         found = _open_built_in(data.source)
     else:
-        found = _open_folder(survey(_find_directory(data.source), outputs), choice, wanted)
+        found = _open_folder(survey(find_directory(data.source), outputs), choice, wanted)
     _check_task(choice, wanted, found.task, found.name)
     return found
 
@@ -61,12 +61,13 @@ def find_dataset(data: settings.Data, choice: settings.Task) -> Dataset | None:
     """
     if data.source in _BUILT_IN:
         return None
-    held = _find_dataset(_find_directory(data.source))
+    place = find_directory(data.source)
+    held = _find_dataset(place)
     if held is None:
         return None
     if fault := held.find_fault() or _find_contradiction(held):
         raise DataError(f"{fault}: {_MEND}")
-    _check_task(choice, tasks.find_named(choice), held.manifest.task, str(held.directory))
+    _check_task(choice, tasks.find_named(choice), held.manifest.task, str(place))
     return held
 
 
@@ -88,7 +89,7 @@ def identify(
     if wanted := tasks.find_named(choice):
         requested["named"] = wanted.data.to_dict()
     if data.source not in _BUILT_IN:
-        directory = Path(os.path.realpath(_find_directory(data.source)))
+        directory = Path(os.path.realpath(find_directory(data.source)))
         requested["source"] = str(directory)
         held = _find_dataset(directory)
         found = survey(held.directory) if held else survey(directory, outputs)
@@ -221,7 +222,12 @@ def _find_contradiction(held: Dataset) -> str:
     return f"{held.directory} does not hold what its {MANIFEST} says"
 
 
-def _find_directory(source: str) -> Path:
+def find_directory(source: str) -> Path:
+    """The directory that a source names.
+
+    Raises:
+      DataError: There is none, or it cannot be read.
+    """
     place = Path(source)
     with contextlib.suppress(OSError):  # the current folder may be gone
         place = Path.cwd() / source

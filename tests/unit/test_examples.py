@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -195,6 +196,23 @@ def test_classes_that_come_one_after_the_other_are_mixed(labels: list[int], is_k
     assert sorted(order) == list(range(len(labels)))
     assert (order.tolist() == list(range(len(labels)))) == is_kept
     assert order.tolist() == choose_order(mnist.TASK, np.array(labels, np.int64)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "are_kept"),
+    [
+        (np.sin(np.arange(100.0)), True),
+        (np.arange(100.0), False),
+        (-np.arange(100.0), False),
+        (np.tile(np.arange(25.0), 4), False),
+        (np.zeros(100), True),
+    ],
+    ids=["mixed", "rising", "falling", "rising in each file", "equal"],
+)
+def test_numbers_that_come_in_order_are_mixed(labels: NDArray[Any], are_kept: bool) -> None:
+    order = choose_order(CAR, labels.astype(np.float32))
+    assert sorted(order) == list(range(100))
+    assert (order.tolist() == list(range(100))) == are_kept
 
 
 def with_pixel(value: float) -> Batch:

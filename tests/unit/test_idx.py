@@ -54,7 +54,7 @@ def test_parse_refuses_another_kind_of_file(magic: list[int]) -> None:
 
 
 def test_parse_refuses_more_than_the_header_says() -> None:
-    with pytest.raises(DataError, match="here"):
+    with pytest.raises(DataError, match="here is damaged: more instead of 4 bytes"):
         parse(idx_bytes(LABELS) + b"\0", 1)
 
 

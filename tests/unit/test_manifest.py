@@ -13,42 +13,6 @@ from pipelines.data.manifest import Manifest, shard_names
 from pipelines.errors import DocumentError
 from tests.unit import dataset_files
 
-FORMAT_2 = """{
-  "format": 2,
-  "source": "digits",
-  "examples": {
-    "train": {
-      "count": 1438,
-      "class_balance": {
-        "0": 1438
-      },
-      "sha256": "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
-    },
-    "eval": {
-      "count": 359,
-      "class_balance": {
-        "0": 359
-      },
-      "sha256": "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
-    }
-  },
-  "fingerprint": "e1bcdaabf54dd756f476773ae999e2b73f8eb966db382e5cf9f7b6ddfa3cb30d",
-  "files": {
-    "train/data.tfrecord.gz": {
-      "size": 5,
-      "sha256": "116f54c41d0405dbb10e7b04ebc31e262a5b8c85c1233fcf36eaee344d91ae58",
-      "crc32c": "bJgUQA=="
-    },
-    "eval/data.tfrecord.gz": {
-      "size": 4,
-      "sha256": "1bbd174404efbce95f1af489ef93f4aa0f4d55718f24c3504682216afa7b7fb1",
-      "crc32c": "qgqKcw=="
-    }
-  }
-}
-"""
-"""As that release wrote it, of files that hold `train` and `eval`."""
-
 PETS = Task(
     "pets",
     (Feature("image", (2, 2, 3), picture=Picture(2, 2, 3)),),
@@ -58,18 +22,8 @@ PETS = Task(
 PRICES = Task("prices", (Feature("area"), Feature("rooms", (1,), "int64")), "price", Regression())
 
 
-def write_format_2(root: Path) -> Path:
-    directory = root / "datasets" / "30d152d0f58ece67"
-    for split in ("train", "eval"):
-        (directory / split).mkdir(parents=True)
-        (directory / split / "data.tfrecord.gz").write_text(split)
-    (directory / "manifest.json").write_text(FORMAT_2)
-    (root / "dataset.json").write_text('{"format": 1, "name": "30d152d0f58ece67"}')
-    return directory
-
-
 def test_a_dataset_of_the_release_before_tasks_is_of_mnist(tmp_path: Path) -> None:
-    directory = write_format_2(tmp_path)
+    directory = dataset_files.write_format_2(tmp_path)
     found = dataset.load(tmp_path)
     assert found.directory == directory
     assert found.find_fault() == ""
@@ -98,7 +52,7 @@ def test_a_dataset_of_another_task_has_another_name(tmp_path: Path) -> None:
 
 
 def change(path: list[str], value: Any) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(FORMAT_2)
+    values: dict[str, Any] = json.loads(dataset_files.FORMAT_2)
     values["format"] = 3
     values["task"] = PETS.data.to_dict()
     inner = values

@@ -1,5 +1,6 @@
 """Datasets of any task: which one is chosen, shards, files that are taken over, and memory."""
 
+import importlib
 import json
 import os
 import tracemalloc
@@ -30,10 +31,6 @@ TASK = Task(
     model="{name}.build",
 )
 WITHOUT_DOORS = Task("car", (Feature("wheels", (2,)),), "price", Regression("EUR"))
-DIGITS = Task(
-    "mine", (Feature("image_floats", (784,)),), "image_class",
-    __import__("modules.task").task.Classification(tuple("0123456789")),
-)
 """
 
 
@@ -110,7 +107,9 @@ def test_a_changed_task_is_read_again(
 ) -> None:
     write_cars(tmp_path / "cars" / "a.tfrecord", 40)
     first = make(tmp_path / "cars", tmp_path / "set", f"{module}.TASK")
-    second = make(tmp_path / "cars", tmp_path / "set", f"{module}.WITHOUT_DOORS")
+    changed = importlib.import_module(module)
+    monkeypatch.setattr(changed, "TASK", changed.WITHOUT_DOORS)
+    second = make(tmp_path / "cars", tmp_path / "set", f"{module}.TASK")
     assert first.manifest.name != second.manifest.name
     assert [feature.name for feature in second.manifest.task.features] == ["wheels"]
 
@@ -224,6 +223,20 @@ def test_large_splits_are_shards_of_all_classes(tmp_path: Path, order: str) -> N
     assert make(tmp_path / "idx", tmp_path / "other").manifest == made.manifest
 
 
+def test_a_split_that_comes_class_by_class_is_mixed(tmp_path: Path) -> None:
+    labels = np.sort(np.arange(200) % 5).astype(np.uint8)
+    images = np.zeros((200, 28, 28), np.uint8)
+    images[:, 0, 0] = labels.astype(int) * 50
+    images[:, 0, 1] = np.arange(200)
+    for prefix in ("train", "t10k"):
+        write_idx(tmp_path / "idx" / f"{prefix}-images-idx3-ubyte", images)
+        write_idx(tmp_path / "idx" / f"{prefix}-labels-idx1-ubyte", labels)
+    made = make(tmp_path / "idx", tmp_path / "set")
+    (found,) = read_shards(made, "eval")
+    assert set(found.labels[:30].tolist()) == {0, 1, 2, 3, 4}
+    assert np.round((found.images[:, 0] + 0.5) * 255).tolist() == (found.labels * 50).tolist()
+
+
 def test_number_of_shards_does_not_change_the_fingerprint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: Examples
 ) -> None:
@@ -278,6 +291,15 @@ def test_a_dataset_of_ours_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert second.manifest == first.manifest
     for name in first.manifest.files:
         assert (second.directory / name).samefile(first.directory / name)
+
+
+def test_a_dataset_of_ours_is_said_as_it_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("digits", tmp_path / "one")
+    monkeypatch.chdir(tmp_path)
+    _, note = prepare.prepare(*ask("one", "auto"), tmp_path / "two")
+    assert note == f"{tmp_path}/one (task mnist: 10 classes, 28x28 grey)"
 
 
 def test_a_dataset_of_ours_is_copied_where_links_are_not_possible(

@@ -303,6 +303,11 @@ def test_files_with_other_features_are_not_copied(tmp_path: Path, write) -> None
     assert copy(open_part(file), tmp_path / "copies") is None
 
 
+def test_files_whose_examples_come_class_by_class_are_not_copied(tmp_path: Path, write) -> None:
+    files = [write(*[good(i)] * 20, name=str(i), compression="GZIP") for i in range(3)]
+    assert copy(open_part(*files), tmp_path / "copies") is None
+
+
 CAR = Task(
     "car", (Feature("wheels", (2,)), Feature("doors", (1,), "int64")), "price", Regression("EUR")
 )
