@@ -26,6 +26,8 @@ _TAB_SUFFIXES = {".tsv", ".tab"}
 _GZIP = b"\x1f\x8b"
 _PARQUET = b"PAR1"
 _ROW = re.compile(r"Row #(\d+)")
+_RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
+"""Arrow's words, the same in 10 and in 18."""
 
 
 class NumberError(ValueError):
@@ -90,7 +92,6 @@ class CsvFile:
         self.path = path
         self._is_compressed = is_compressed
         self._delimiter = self._sniff()
-        self._faults: list[Any] = []
         with self._errors(), self._stream() as stream:
             schema = self._open(stream, {}, []).schema
         self.columns: Sequence[str] = schema.names
@@ -120,19 +121,13 @@ class CsvFile:
             yield from self._open(stream, types, list(types))
 
     def _open(self, stream: Any, types: dict[str, Any], columns: list[str]) -> Any:
-        def note_fault(row: Any) -> str:
-            self._faults.append(row)
-            return "error"
-
         return pa.csv.open_csv(
             stream,
             # Only a reader without threads knows the numbers of rows.
             pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK),
-            pa.csv.ParseOptions(
-                delimiter=self._delimiter,
-                newlines_in_values=True,
-                invalid_row_handler=note_fault,
-            ),
+            # No invalid_row_handler: a thread of Arrow's may let go of it after Python has ended,
+            # which aborts the process.
+            pa.csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
             # Quotes tell a class called "NA" from a missing value.
             pa.csv.ConvertOptions(
                 column_types=types,
@@ -148,18 +143,16 @@ class CsvFile:
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
-        self._faults.clear()
         try:
             yield
         except OSError as error:
             raise DataError(f"{self.path} cannot be read: {messages.describe(error)}") from error
         except pa.ArrowException as error:
-            if self._faults:
-                row = self._faults[0]
+            if ragged := _RAGGED.search(str(error)):
+                row, expected, found = ragged.groups()
                 raise DataError(
-                    f"{self.path}, row {row.number}, has {row.actual_columns} cells, and the "
-                    f"header has {row.expected_columns}: correct the row, and quote texts that "
-                    f"hold {self._delimiter!r}"
+                    f"{self.path}, row {row}, has {found} cells, and the header has {expected}: "
+                    f"correct the row, and quote texts that hold {self._delimiter!r}"
                 ) from None
             raise NumberError(str(error)) from error
 
