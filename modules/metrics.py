@@ -95,5 +95,7 @@ class R2(keras.metrics.Metric):
     def result(self) -> tf.Tensor:
         """The score over everything seen so far, a scalar; NaN if a prediction was."""
         variation = self.squares - tf.math.divide_no_nan(self.labels**2, self.count)
-        explained = 1 - self.residuals / variation
-        return tf.cast(tf.where(variation > 0, explained, 0.0), tf.float32)
+        # Rounding can leave a little where all labels are the same.
+        varies = variation > 1e-12 * self.squares
+        explained = 1 - self.residuals / tf.where(varies, variation, 1)
+        return tf.cast(tf.where(varies, explained, 0), tf.float32)
