@@ -15,7 +15,7 @@ from modules.task import Classification, Task, transformed
 
 _READ_BATCH = 1024
 _ALIGNMENT = 64
-"""Bytes. TensorFlow takes an array that begins at a multiple of it without copying it."""
+"""Bytes: TensorFlow's operations want tensors that begin at a multiple of it."""
 _RECORD_BYTES, _NAME_BYTES = 256, 64
 """What TensorFlow and a `tf.Example` add to a record, and to each feature in it."""
 
@@ -114,7 +114,7 @@ class Split:
             filled = end
             if filled == count:
                 break
-        features = {name: tf.convert_to_tensor(array[:filled]) for name, array in arrays.items()}
+        features = {name: _as_tensor(array[:filled]) for name, array in arrays.items()}
         return Examples(features, tf.convert_to_tensor(labels[:filled]))
 
     def in_order(self) -> tf.data.Dataset:
@@ -161,8 +161,13 @@ class Split:
 
 
 def _allocate(rows: int, columns: int) -> NDArray[np.float32]:
-    """An array of float32 that TensorFlow need not copy."""
+    """An array that `_as_tensor` can share."""
     size = rows * columns * np.dtype(np.float32).itemsize
     buffer = np.empty(size + _ALIGNMENT, np.uint8)
     start = -buffer.ctypes.data % _ALIGNMENT
     return buffer[start : start + size].view(np.float32).reshape(rows, columns)
+
+
+def _as_tensor(array: NDArray[np.float32]) -> tf.Tensor:
+    """A tensor in the memory of the array, which `tf.convert_to_tensor` would copy."""
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__())

@@ -134,7 +134,13 @@ def _only_picture(task: Task, preset: str) -> tuple[Feature, Picture]:
 def _build_own(task: Task) -> keras.Model:
     """The model of the task's function, after a check that it fits the task."""
     module, _, name = task.model.rpartition(".")
-    built = getattr(importlib.import_module(module), name)(task)
+    function = getattr(importlib.import_module(module), name, None)
+    if not callable(function):
+        raise ContractError(
+            f"the task {task.name!r} has the model {task.model}, and there is no function {name!r} "
+            f"in {module}: define it"
+        )
+    built = function(task)
     wanted = sorted(transformed(feature.name) for feature in task.features)
     found = sorted(getattr(built, "input_names", None) or [])
     if found != wanted:

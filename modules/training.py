@@ -118,7 +118,7 @@ def train(fn_args: FnArgs) -> Trained:
     tf.config.experimental.enable_op_determinism()
 
     transform = tft.TFTransformOutput(fn_args.transform_graph_path)
-    _check_transform(task, transform)
+    _check_transform(task, transform.transformed_feature_spec())
     schema = transform.transformed_metadata.schema
     train_split, eval_split = (
         Split(task, files, fn_args.data_accessor, schema, settings.memory_mb * 10**6)
@@ -166,9 +166,8 @@ def has_diverged(model: keras.Model) -> bool:
     return not all(np.isfinite(weights).all() for weights in model.get_weights())
 
 
-def _check_transform(task: Task, transform: tft.TFTransformOutput) -> None:
+def _check_transform(task: Task, spec: Mapping[str, Any]) -> None:
     """Refuse a transform without a float32 `[size]` for a feature, or without the label."""
-    spec = transform.transformed_feature_spec()
     for feature in task.features:
         name = transformed(feature.name)
         found = spec.get(name)

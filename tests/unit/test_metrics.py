@@ -1,14 +1,18 @@
-"""Expected calibration error, beside a plain computation of it."""
+"""The metrics, beside plain computations of them."""
 
 import numpy as np
+import pandas
 import pytest
+import tensorflow_model_analysis as tfma
 import tf_keras as keras
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from sklearn.metrics import r2_score
+from tensorflow_model_analysis.proto import config_pb2
 
-from modules.metrics import ExpectedCalibrationError
+from modules.metrics import R2, ExpectedCalibrationError
 
 
 def plainly(
@@ -117,3 +121,62 @@ def test_config_round_trip_as_tfma_does_it() -> None:
 
 def test_default_name_is_the_one_the_report_reads() -> None:
     assert ExpectedCalibrationError().name == "expected_calibration_error"
+
+
+def numbers(count: int, offset: float = 150) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    rng = np.random.default_rng(count)
+    labels = rng.normal(offset, 77, count).astype(np.float32)
+    return labels, (labels + rng.normal(0, 30, count)).astype(np.float32)
+
+
+@pytest.mark.parametrize("offset", [0, 150, 1e6])
+def test_r2_is_that_of_scikit_learn(offset: float) -> None:
+    labels, predictions = numbers(300, offset)
+    weights = np.random.default_rng(4).uniform(0, 3, 300).astype(np.float32)
+    for weight in (None, weights):
+        metric = R2()
+        for start in range(0, 300, 70):
+            rows = slice(start, start + 70)
+            metric.update_state(
+                labels[rows],
+                predictions[rows, np.newaxis],
+                None if weight is None else weight[rows],
+            )
+        expected = r2_score(
+            labels.astype(np.float64), predictions.astype(np.float64), sample_weight=weight
+        )
+        assert metric.result().numpy() == pytest.approx(expected, abs=1e-6)
+
+
+def test_r2_of_labels_that_are_all_the_same_is_zero() -> None:
+    metric = R2()
+    assert metric.result().numpy() == 0
+    metric.update_state(np.full(7, 0.1, np.float32), np.full(7, 0.3, np.float32))
+    assert metric.result().numpy() == 0
+
+
+def test_r2_shows_predictions_that_are_not_numbers() -> None:
+    labels, predictions = numbers(10)
+    predictions[3] = np.nan
+    metric = R2()
+    metric.update_state(labels, predictions)
+    assert np.isnan(metric.result().numpy())
+
+
+def test_tfma_merges_r2_over_batches() -> None:
+    """It cannot merge the one of tf_keras, whose weights get their shapes from the first batch."""
+    labels, predictions = numbers(1000)
+    config = config_pb2.EvalConfig(
+        model_specs=[config_pb2.ModelSpec(label_key="label", prediction_key="prediction")],
+        metrics_specs=[
+            config_pb2.MetricsSpec(
+                metrics=[config_pb2.MetricConfig(class_name="R2", module="modules.metrics")]
+            )
+        ],
+        slicing_specs=[config_pb2.SlicingSpec()],
+    )
+    frame = pandas.DataFrame({"label": labels, "prediction": predictions})
+    result = tfma.analyze_raw_data(frame, config)
+    ((_, metrics),) = result.slicing_metrics
+    expected = r2_score(labels.astype(np.float64), predictions.astype(np.float64))
+    assert metrics[""][""]["r2"]["doubleValue"] == pytest.approx(expected, abs=1e-5)

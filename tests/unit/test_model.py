@@ -1,53 +1,135 @@
-"""The presets."""
+"""The presets at several shapes, and a task's own model."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tf_keras as keras
 
-from modules import features, model
+from modules import mnist, model
+from modules.contract import ContractError
+from modules.task import Classification, Feature, Picture, Regression, Task
 from pipelines.settings import Training
+
+CLASSES = Classification(("a", "b", "c"))
+TABLE = Task("table", (Feature("size"), Feature("rates", (2, 3)), Feature("year")), "y", CLASSES)
+NUMBER = Task("number", (Feature("size"),), "y", Regression())
+SMALL = ("mlp", "cnn")
+
+
+def picture(height: int, width: int, channels: Any = 3, head: Any = CLASSES) -> Task:
+    shape = (height, width, channels)
+    return Task("photos", (Feature("photo", shape, picture=Picture(*shape)),), "kind", head)
+
+
+def predict(built: keras.Model, task: Task, count: int = 3, **how: Any) -> Any:
+    rng = np.random.default_rng(0)
+    inputs = {
+        f"{feature.name}_xf": rng.uniform(-0.5, 0.5, (count, feature.size)).astype(np.float32)
+        for feature in task.features
+    }
+    return built(inputs, **how).numpy()
 
 
 @pytest.mark.parametrize(("preset", "parameters"), [("mlp", 55_050), ("cnn", 20_490)])
-def test_preset(preset: str, parameters: int) -> None:
-    built = model.PRESETS[preset]()
+def test_presets_for_mnist(preset: str, parameters: int) -> None:
+    built = model.build(mnist.TASK, preset, {})
     assert built.count_params() == parameters
-    assert built.input_shape == (None, features.PIXELS)
-    assert built.output_shape == (None, features.CLASSES)
-    assert built.input_names == [features.transformed(features.IMAGE)]
-    logits = built(np.zeros((3, features.PIXELS), np.float32)).numpy()
-    assert logits.shape == (3, 10)
-    assert logits.dtype == np.float32
+    assert built.input_shape == (None, 784)
+    assert built.input_names == ["image_floats_xf"]
+    logits = predict(built, mnist.TASK)
+    assert (logits.shape, logits.dtype) == ((3, 10), np.float32)
 
 
-@pytest.mark.parametrize("preset", model.PRESETS)
+@pytest.mark.parametrize("preset", SMALL)
 def test_output_is_logits_not_probabilities(preset: str) -> None:
     keras.utils.set_random_seed(0)
-    images = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 784)).astype(np.float32)
-    logits = model.PRESETS[preset]()(images).numpy()
+    logits = predict(model.build(mnist.TASK, preset, {}), mnist.TASK)
     assert (logits < 0).any()
     assert not np.allclose(logits.sum(axis=1), 1)
 
 
 def test_mlp_is_upstreams_example() -> None:
-    layers = model.mlp().layers
-    assert [type(layer).__name__ for layer in layers] == [
-        "Dense",
-        "Dropout",
-        "Dense",
-        "Dropout",
-        "Dense",
-    ]
+    layers = model.mlp(mnist.TASK).layers[1:]
+    names = [type(layer).__name__ for layer in layers]
+    assert names == ["Dense", "Dropout", "Dense", "Dropout", "Dense"]
     assert [layer.units for layer in layers[::2]] == [64, 64, 10]
     assert [layer.rate for layer in layers[1::2]] == [0.2, 0.2]
 
 
-@pytest.mark.parametrize("preset", model.PRESETS)
+@pytest.mark.parametrize("preset", SMALL)
 def test_dropout_is_off_in_serving(preset: str) -> None:
-    built = model.PRESETS[preset]()
-    images = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 784)).astype(np.float32)
-    assert (built(images).numpy() == built(images, training=False).numpy()).all()
-    assert not (built(images, training=True).numpy() == built(images).numpy()).all()
+    built = model.build(mnist.TASK, preset, {})
+    outputs = predict(built, mnist.TASK)
+    assert (outputs == predict(built, mnist.TASK, training=False)).all()
+    assert not (outputs == predict(built, mnist.TASK, training=True)).all()
+
+
+@pytest.mark.parametrize(("task", "count"), [(TABLE, 3), (NUMBER, 1), (picture(24, 20), 3)])
+def test_mlp_takes_any_features(task: Task, count: int) -> None:
+    built = model.build(task, "mlp", {})
+    assert predict(built, task).shape == (3, count)
+    assert built.input_names == [f"{feature.name}_xf" for feature in task.features]
+
+
+@pytest.mark.parametrize(
+    ("task", "kernels", "parameters"),
+    [
+        (picture(28, 28, 1), 2, 9_507),
+        (picture(24, 20), 2, 7_971),
+        (picture(48, 48), 3, 30_499),
+        (picture(96, 96), 4, 67_427),
+        (picture(224, 224), 5, 106_851),
+        (picture(28, 200), 5, 105_507),  # flattened to 7x6
+        (picture(4, 4), 1, 1_219),
+        (picture(1, 9), 1, 643),
+    ],
+)
+def test_cnn_has_a_stage_for_each_halving(task: Task, kernels: int, parameters: int) -> None:
+    built = model.build(task, "cnn", {})
+    found = [layer for layer in built.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert (len(found), built.count_params()) == (kernels, parameters)
+    assert predict(built, task).shape == (3, 3)
+
+
+@pytest.mark.parametrize("preset", ["cnn", "mobilenet"])
+@pytest.mark.parametrize("task", [TABLE, NUMBER])
+def test_pictures_are_needed(preset: str, task: Task) -> None:
+    with pytest.raises(ContractError, match=rf"the preset {preset} takes one picture.*preset mlp"):
+        model.build(task, preset, {})
+
+
+@pytest.mark.parametrize("task", [picture(24, 20, 1), picture(40, 100, 3, Regression())])
+def test_mobilenet_enlarges_small_pictures(task: Task) -> None:
+    built = model.build(task, "mobilenet", {"alpha": 0.75})
+    assert predict(built, task, count=2).shape == (2, task.head.outputs)
+    network = next(layer for layer in built.layers if isinstance(layer, keras.Model))
+    assert network.input_shape == (
+        None,
+        *{24: (120, 100), 40: (120, 300)}[task.features[0].shape[0]],
+        3,
+    )
+
+
+def test_mobilenet_takes_weights_with_and_without_the_classes_of_imagenet(tmp_path: Path) -> None:
+    size = {"input_shape": (96, 96, 3), "alpha": 0.75, "weights": None}
+    task = picture(96, 96)
+    for top in (False, True):
+        trained = keras.applications.MobileNetV3Small(include_top=top, **size)
+        file = tmp_path / f"{top}.h5"
+        trained.save_weights(str(file))
+        built = model.build(task, "mobilenet", {"alpha": 0.75, "weights": str(file)})
+        network = next(layer for layer in built.layers if isinstance(layer, keras.Model))
+        found = network.get_weights()
+        assert len(found) == len(trained.weights) - (4 if top else 0)
+        for ours, theirs in zip(found, trained.get_weights(), strict=False):
+            np.testing.assert_array_equal(ours, theirs)
+    with pytest.raises(ContractError, match=r"holds no weights of MobileNetV3-Small for alpha=1 "):
+        model.build(task, "mobilenet", {"alpha": 1.0, "weights": str(tmp_path / "True.h5")})
+    with pytest.raises(ContractError, match="there is no such file"):
+        model.build(task, "mobilenet", {"weights": str(tmp_path / "none.h5")})
 
 
 def test_settings_offer_every_preset() -> None:
@@ -55,3 +137,38 @@ def test_settings_offer_every_preset() -> None:
         assert Training(preset=preset).preset == preset  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="preset"):
         Training(preset="other")  # type: ignore[arg-type]
+
+
+def own(task: Task) -> keras.Model:
+    """What a user's `my_task.model` may be: one layer for a task with one feature."""
+    (feature,) = task.features
+    inputs = keras.layers.InputLayer(input_shape=(feature.size,), name=f"{feature.name}_xf")
+    return keras.Sequential([inputs, keras.layers.Dense(task.head.outputs)])
+
+
+def misnamed(task: Task) -> keras.Model:
+    return keras.Sequential([keras.Input((1,), name="pixels"), keras.layers.Dense(1)])
+
+
+def too_wide(task: Task) -> keras.Model:
+    return keras.Sequential([keras.Input((1,), name="size_xf"), keras.layers.Dense(2)])
+
+
+def test_a_task_brings_its_own_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_model = dataclasses.replace(NUMBER, model=f"{__name__}.own")
+    built = model.build(with_model, "cnn", {})
+    assert (built.count_params(), predict(built, with_model).shape) == (2, (3, 1))
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        ("misnamed", r"inputs pixels, and the task 'number' has size_xf: give it one keras.Input"),
+        ("too_wide", r"returns \(None, 2\), and the regression .* takes \(None, 1\)"),
+        ("nothing", "there is no function 'nothing'"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused(function: str, sentence: str) -> None:
+    task = dataclasses.replace(NUMBER, model=f"{__name__}.{function}")
+    with pytest.raises(ContractError, match=sentence):
+        model.build(task, "mlp", {})

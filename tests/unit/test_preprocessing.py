@@ -1,4 +1,4 @@
-"""The transform, beside the function of TensorFlow Transform whose result it gives."""
+"""The transform, beside the functions of TensorFlow Transform whose results it gives."""
 
 from pathlib import Path
 
@@ -7,40 +7,88 @@ import pytest
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from modules import features, preprocessing
-from pipelines.data.examples import Examples
+from modules import mnist, preprocessing
+from modules.task import transformed
 from tests.unit import transforms
+from tests.unit.transforms import Arrays, Data
 
-IMAGE_XF = features.transformed(features.IMAGE)
-
-
-def both(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Ours, and TFT's under the name `reference`."""
-    reference = tft.scale_by_min_max(inputs[features.IMAGE], -0.5, 0.5)
-    return {**preprocessing.preprocessing_fn(inputs), "reference": reference}
+IMAGE = mnist.TASK.features[0].name
 
 
-def transformed(directory: Path, images: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    graph = transforms.write(directory, Examples(images, labels), both)
-    layer = tft.TFTransformOutput(graph).transform_features_layer()
-    raw = {features.IMAGE: images, features.LABEL: labels[:, np.newaxis]}
-    return {name: value.numpy() for name, value in layer(raw).items()}
+def analyze(directory: Path, data: Data) -> Arrays:
+    """Ours, and TFT's under the name `<feature>_reference`."""
+
+    def both(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        ours = preprocessing.preprocessing_fn(inputs, {"task": data.task.to_dict()})
+        for feature in data.task.features:
+            values = tf.cast(inputs[feature.name], tf.float32)
+            ours[f"{feature.name}_reference"] = (
+                tft.scale_by_min_max(values, -0.5, 0.5)
+                if feature.picture
+                else tft.scale_to_z_score(values, elementwise=True)
+            )
+        return ours
+
+    return transforms.apply(transforms.write(directory, data, both), data)
 
 
 @pytest.mark.parametrize(
     ("minimum", "maximum"), [(-0.5, 0.5), (-0.4, 0.1), (0.0, 255.0), (-3e-5, 2e-5)]
 )
-def test_equals_scale_by_min_max(
-    tmp_path: Path, few: Examples, minimum: float, maximum: float
-) -> None:
-    images = ((few.images + 0.5) * (maximum - minimum) + minimum).astype(np.float32)
-    found = transformed(tmp_path, images, few.labels)
-    np.testing.assert_allclose(found[IMAGE_XF], found["reference"], atol=1e-6)
-    assert found[IMAGE_XF].min() == pytest.approx(-0.5, abs=1e-6)
-    assert found[IMAGE_XF].max() == pytest.approx(0.5, abs=1e-6)
-    assert found[features.transformed(features.LABEL)].ravel().tolist() == few.labels.tolist()
+def test_pictures_are_scaled_by_min_max(tmp_path: Path, minimum: float, maximum: float) -> None:
+    few = transforms.digits()
+    images = ((few.features[IMAGE] + 0.5) * (maximum - minimum) + minimum).astype(np.float32)
+    found = analyze(tmp_path, Data(few.task, {IMAGE: images}, few.labels))
+    scaled = found[transformed(IMAGE)]
+    np.testing.assert_allclose(scaled, found[f"{IMAGE}_reference"], atol=1e-6)
+    assert scaled.min() == pytest.approx(-0.5, abs=1e-6)
+    assert scaled.max() == pytest.approx(0.5, abs=1e-6)
+    assert found[transformed(few.task.label)].ravel().tolist() == few.labels.tolist()
 
 
-def test_equal_values_are_the_lower_bound(tmp_path: Path, few: Examples) -> None:
-    found = transformed(tmp_path, np.full_like(few.images, 0.3), few.labels)
-    assert (found[IMAGE_XF] == -0.5).all()
+def test_pixels_of_one_value_are_the_lower_bound(tmp_path: Path) -> None:
+    few = transforms.digits()
+    images = np.full_like(few.features[IMAGE], 0.3)
+    found = analyze(tmp_path, Data(few.task, {IMAGE: images}, few.labels))
+    assert (found[transformed(IMAGE)] == -0.5).all()
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_numbers_are_standardized_by_column(tmp_path: Path, regression: bool) -> None:
+    data = transforms.table(regression=regression)
+    found = analyze(tmp_path, data)
+    for feature in data.task.features:
+        values = found[transformed(feature.name)]
+        assert values.dtype == np.float32
+        raw = data.features[feature.name]
+        varying = raw.min(axis=0) < raw.max(axis=0)
+        np.testing.assert_allclose(values[:, varying].mean(axis=0), 0, atol=1e-5)
+        np.testing.assert_allclose(values[:, varying].std(axis=0), 1, atol=1e-5)
+        reference = found[f"{feature.name}_reference"]
+        np.testing.assert_allclose(values[:, varying], reference[:, varying], atol=1e-4)
+    assert (found["rates_xf"][:, 2] == 0).all()
+    labels = found["price_xf"]
+    assert labels.dtype == (np.float32 if regression else np.int64)
+    assert labels.ravel().tolist() == data.labels.tolist()
+
+
+def test_numbers_far_from_zero_keep_their_differences(tmp_path: Path) -> None:
+    """A product first would leave steps of 0.06 of a deviation here."""
+    data = transforms.table()
+    size = (1e6 + np.arange(200) % 8)[:, np.newaxis].astype(np.float32)
+    found = analyze(tmp_path, Data(data.task, {**data.features, "size": size}, data.labels))
+    expected = (size.astype(np.float64) - size.mean(dtype=np.float64)) / size.std(dtype=np.float64)
+    np.testing.assert_allclose(found["size_xf"], expected, atol=2e-2)
+    steps = np.diff(np.unique(found["size_xf"]))
+    np.testing.assert_allclose(steps, steps.mean(), rtol=1e-4)
+
+
+def test_values_unlike_the_training_split_go_on_along_the_line(tmp_path: Path) -> None:
+    data = transforms.table()
+    transform = transforms.write(tmp_path, data)
+    size = data.features["size"]
+    far = Data(data.task, {**data.features, "size": size + 1000}, data.labels)
+    moved = (
+        transforms.apply(transform, far)["size_xf"] - transforms.apply(transform, data)["size_xf"]
+    )
+    np.testing.assert_allclose(moved, 1000 / size.std(), rtol=1e-3)

@@ -1,113 +1,42 @@
-"""Both `run_fn`s on tiny data, with a transform that TensorFlow Transform really made."""
+"""Both `run_fn`s on tiny data: a transform that TensorFlow Transform made, files that TFX reads."""
 
-import dataclasses
 import functools
 import gc
 import logging
 import tempfile
 import weakref
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_transform as tft
 from numpy.typing import NDArray
-from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
-from modules import features, keras, lite, preprocessing, training
+from modules import keras, lite, training
 from modules.contract import ContractError
-from pipelines.data.examples import Examples
+from modules.examples import Examples, Split
+from modules.task import Classification
 from pipelines.local import nodes
 from tests.unit import transforms
-
-IMAGE_XF, LABEL_XF = features.transformed(features.IMAGE), features.transformed(features.LABEL)
+from tests.unit.transforms import Data, Trainer
 
 
 @pytest.fixture(scope="module")
-def transform_dir(tmp_path_factory: pytest.TempPathFactory, few: Examples) -> str:
-    """What the Transform component leaves for the Trainer."""
-    directory = tmp_path_factory.mktemp("transform")
-    return transforms.write(directory, few, preprocessing.preprocessing_fn)
-
-
-@dataclasses.dataclass
-class Trainer:
-    """What the TFX Trainer does around a `run_fn`."""
-
-    directory: Path
-    transform_dir: str
-    examples: Examples
-
-    def args(self, name: str = "a", steps: int = 30, quantization: str = "none", **how: Any) -> Any:
-        accessor = DataAccessor(
-            tf_dataset_factory=self._dataset,
-            record_batch_factory=None,
-            data_view_decode_fn=None,
-        )
-        return FnArgs(
-            train_files=["train"],
-            eval_files=["eval"],
-            train_steps=steps,
-            eval_steps=2,
-            data_accessor=accessor,
-            transform_graph_path=self.transform_dir,
-            serving_model_dir=str(self.directory / name / "Format-Serving"),
-            model_run_dir=str(self.directory / name / "run"),
-            custom_config={
-                "training": {"batch_size": 10, "check_every": 10, **how},
-                "quantization": quantization,
-            },
-        )
-
-    def _dataset(self, files: list[str], options: Any, schema: Any) -> tf.data.Dataset:
-        part = slice(0, 40) if files == ["train"] else slice(40, 50)
-        transformed = {
-            IMAGE_XF: self.examples.images[part],
-            LABEL_XF: self.examples.labels[part, np.newaxis],
-        }
-        dataset = tf.data.Dataset.from_tensor_slices(transformed).batch(options.batch_size)
-        return dataset.map(lambda row: (row, row.pop(options.label_key)))
+def shared_trainer(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    """MNIST's task, 40 examples to learn and 10 to validate."""
+    return transforms.trainer(tmp_path_factory.mktemp("digits"), transforms.digits())
 
 
 @pytest.fixture
-def trainer(tmp_path: Path, transform_dir: str, few: Examples) -> Trainer:
-    return Trainer(tmp_path, transform_dir, few)
-
-
-@pytest.fixture(scope="module")
-def shared_trainer(
-    tmp_path_factory: pytest.TempPathFactory, transform_dir: str, few: Examples
-) -> Trainer:
-    return Trainer(tmp_path_factory.mktemp("models"), transform_dir, few)
-
-
-@pytest.fixture(scope="module")
-def keras_dir(shared_trainer: Trainer) -> str:
-    args = shared_trainer.args("keras")
-    keras.run_fn(args)
-    return str(args.serving_model_dir)
+def trainer(tmp_path: Path, shared_trainer: Trainer) -> Trainer:
+    return shared_trainer.at(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def reference(shared_trainer: Trainer) -> training.Trained:
     """Eleven steps with a check after ten: a full part and a rest."""
     return training.train(shared_trainer.args("reference", steps=11, check_every=10))
-
-
-@pytest.fixture(scope="module")
-def lite_file(shared_trainer: Trainer) -> Callable[[str], Path]:
-    """The TFLite model of one kind of quantization."""
-
-    @functools.cache
-    def make(quantization: str) -> Path:
-        args = shared_trainer.args(f"lite-{quantization}", quantization=quantization)
-        lite.run_fn(args)
-        return Path(args.serving_model_dir) / "tflite"
-
-    return make
 
 
 def same(first: training.Trained, second: training.Trained) -> bool:
@@ -144,21 +73,21 @@ def test_a_finished_trainer_keeps_no_examples(
     """TensorFlow's cycles hold them until they are collected, which may be at the very end."""
     loaded = []
 
-    def load(*arguments: Any) -> training.Examples:
-        examples = real_load(*arguments)
-        loaded.append(weakref.ref(examples.images))
+    def read(split: Split, count: int) -> Examples:
+        examples = real_read(split, count)
+        loaded.append(weakref.ref(examples.labels))
         return examples
 
-    real_load = training.load
-    monkeypatch.setattr(training, "load", load)
+    real_read = Split.read
+    monkeypatch.setattr(Split, "read", read)
     logger = logging.Logger("runner")
     logger.addHandler(nodes.ComponentHandler(nodes.Reporter(lambda event: None)))
     gc.disable()
     try:
         keras.run_fn(trainer.args(steps=1))
-        assert [images() is None for images in loaded] != [True, True]
+        assert [labels() is None for labels in loaded] != [True, True]
         logger.info("Component %s is finished.", "trainer-keras")
-        assert [images() is None for images in loaded] == [True, True]
+        assert [labels() is None for labels in loaded] == [True, True]
     finally:
         gc.enable()
 
@@ -175,38 +104,10 @@ def test_training_learns_and_logs_every_check(trainer: Trainer) -> None:
     args = trainer.args(steps=150, check_every=50, learning_rate=0.002)
     trained = training.train(args)
     assert trained.model.optimizer.iterations.numpy() == 150
-    logits = trained.model(trained.train_examples.images).numpy()
-    assert (logits.argmax(axis=1) == trained.train_examples.labels.numpy()).mean() > 0.9
+    logits = trained.model(dict(trained.calibration.features)).numpy()
+    assert (logits.argmax(axis=1) == trained.calibration.labels.numpy()).mean() > 0.9
     assert trained.model.optimizer.learning_rate.numpy() == pytest.approx(0.002)
     assert [step for step, _ in validation_losses(args)] == [0, 1, 2]
-
-
-def test_checks_do_not_change_the_order_of_examples() -> None:
-    # 40 examples in batches of 10: after 3 steps one is within a pass over the data.
-    examples, settings = (
-        training.Examples(tf.range(40), tf.range(40)),
-        training.Settings(batch_size=10),
-    )
-    whole = [
-        batch.numpy().tolist() for batch, _ in training._batches(examples, settings, 0).take(4)
-    ]
-    assert sorted(index for batch in whole for index in batch) == list(range(40))
-    rest = next(iter(training._batches(examples, settings, skip=3)))[0]
-    assert rest.numpy().tolist() == whole[3]
-
-
-def test_every_pass_has_another_order() -> None:
-    examples = training.Examples(tf.range(40), tf.range(40))
-    batches = training._batches(examples, training.Settings(batch_size=40), skip=0).take(2)
-    first, second = (batch.numpy().tolist() for batch, _ in batches)
-    assert sorted(first) == sorted(second) == list(range(40))
-    assert first != second
-
-
-def test_batches_keep_images_with_their_labels() -> None:
-    examples = training.Examples(tf.range(0, 400, 10), tf.range(40))
-    for images, labels in training._batches(examples, training.Settings(batch_size=7), 2).take(9):
-        assert (images.numpy() == 10 * labels.numpy()).all()
 
 
 def test_learning_rate_decays_to_the_part_asked_for() -> None:
@@ -227,87 +128,137 @@ def test_early_stopping_keeps_the_best_weights(trainer: Trainer) -> None:
     assert same(stopped, training.train(trainer.args("b", steps=5 * (best + 1), **how)))
 
 
-def serialized(examples: Examples) -> tf.Tensor:
-    rows = []
-    for image in examples.images:
-        example = tf.train.Example()
-        example.features.feature[features.IMAGE].float_list.value.extend(image.tolist())
-        rows.append(example.SerializeToString())
-    return tf.constant(rows)
+CASES = {
+    "digits": (transforms.digits, {"preset": "mlp"}, 1e-4),
+    "colours": (transforms.colours, {"preset": "cnn"}, 1e-4),
+    "table": (transforms.table, {}, 1e-4),
+    # In euro, around 3000.
+    "numbers": (functools.partial(transforms.table, regression=True), {}, 1e-2),
+}
+SIZES = {"dynamic": 0.5, "float16": 0.65, "int8": 0.5}
 
 
-def lite_logits(file: Path, images: NDArray[np.float32]) -> NDArray[np.float32]:
-    runner = tf.lite.Interpreter(model_path=str(file)).get_signature_runner("serving_default")
-    outputs: dict[str, NDArray[np.float32]] = runner(**{features.IMAGE: images})
-    return next(iter(outputs.values()))
+class Case:
+    """The exports of one task, each made when a test wants it."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        make, self.how, self.tolerance = CASES[name]
+        self.data: Data = make()
+        self.trainer = transforms.trainer(directory, self.data)
+        self._lite_files: dict[str, Path] = {}
+
+    @functools.cached_property
+    def keras_dir(self) -> str:
+        args = self.trainer.args("keras", **self.how)
+        keras.run_fn(args)
+        return str(args.serving_model_dir)
+
+    @functools.cached_property
+    def keras_outputs(self) -> NDArray[np.float32]:
+        signature = tf.saved_model.load(self.keras_dir).signatures["serving_default"]
+        outputs = signature(examples=tf.constant(transforms.serialize(self.data.features)))
+        values: NDArray[np.float32] = next(iter(outputs.values())).numpy()
+        return values
+
+    def lite_file(self, quantization: str) -> Path:
+        if quantization not in self._lite_files:
+            args = self.trainer.args(f"lite-{quantization}", quantization=quantization, **self.how)
+            lite.run_fn(args)
+            self._lite_files[quantization] = Path(args.serving_model_dir) / "tflite"
+        return self._lite_files[quantization]
+
+    def lite_outputs(self, quantization: str) -> NDArray[np.float32]:
+        interpreter = tf.lite.Interpreter(model_path=str(self.lite_file(quantization)))
+        raw = {
+            feature.name: self.data.features[feature.name].reshape(-1, *feature.shape)
+            for feature in self.data.task.features
+        }
+        outputs = interpreter.get_signature_runner("serving_default")(**raw)
+        values: NDArray[np.float32] = next(iter(outputs.values()))
+        return values
 
 
-def keras_logits(directory: str, examples: Examples) -> NDArray[np.float32]:
-    signature = tf.saved_model.load(directory).signatures["serving_default"]
-    outputs = signature(examples=serialized(examples))
-    logits: NDArray[np.float32] = next(iter(outputs.values())).numpy()
-    return logits
+@pytest.fixture(scope="module", params=CASES)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return Case(tmp_path_factory.mktemp(request.param), request.param)
 
 
-def test_keras_branch_serves_serialized_examples_without_labels(
-    keras_dir: str, few: Examples
-) -> None:
-    loaded = tf.saved_model.load(keras_dir)
+def test_keras_branch_serves_serialized_examples_without_labels(case: Case) -> None:
+    loaded = tf.saved_model.load(case.keras_dir)
     _, arguments = loaded.signatures["serving_default"].structured_input_signature
     assert {n: (s.dtype, s.shape.as_list()) for n, s in arguments.items()} == {
         "examples": (tf.string, [None])
     }
-    logits = keras_logits(keras_dir, few)
-    assert (logits.shape, logits.dtype) == ((50, 10), np.float32)
+    outputs = case.keras_outputs
+    assert outputs.shape == (len(case.data), case.data.task.head.outputs)
+    assert outputs.dtype == np.float32
 
 
-def test_lite_branch_leaves_one_file(lite_file: Callable[[str], Path]) -> None:
-    file = lite_file("none")
+def test_lite_branch_leaves_one_file(case: Case) -> None:
+    file = case.lite_file("none")
     assert [f.name for f in file.parent.rglob("*")] == ["tflite"]
     assert file.read_bytes()[4:8] == b"TFL3"
 
 
-def test_lite_branch_takes_raw_images(lite_file: Callable[[str], Path]) -> None:
-    interpreter = tf.lite.Interpreter(model_path=str(lite_file("none")))
-    (argument,) = interpreter.get_input_details()
-    assert (argument["dtype"], argument["shape_signature"].tolist()) == (np.float32, [-1, 784])
-    signature = interpreter.get_signature_list()["serving_default"]
-    assert signature["inputs"] == [features.IMAGE]
-    assert lite.input_names(str(lite_file("none"))) == [features.IMAGE]
-
-
-def test_float32_branches_agree_on_every_logit(
-    keras_dir: str, lite_file: Callable[[str], Path], few: Examples
-) -> None:
-    ours = lite_logits(lite_file("none"), few.images)
-    np.testing.assert_allclose(ours, keras_logits(keras_dir, few), atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("quantization", "size", "tolerance"),
-    [("dynamic", 0.35, 0.3), ("float16", 0.6, 0.05), ("int8", 0.35, 1.0)],
-)
-def test_quantized_branches_are_smaller_and_close(
-    keras_dir: str,
-    lite_file: Callable[[str], Path],
-    few: Examples,
-    quantization: str,
-    size: float,
-    tolerance: float,
-) -> None:
-    file = lite_file(quantization)
-    assert file.stat().st_size < size * lite_file("none").stat().st_size
-    logits = lite_logits(file, few.images)
-    np.testing.assert_allclose(logits, keras_logits(keras_dir, few), atol=tolerance)
-
-
-def test_int8_branch_keeps_float_inputs_and_outputs(lite_file: Callable[[str], Path]) -> None:
-    interpreter = tf.lite.Interpreter(model_path=str(lite_file("int8")))
-    assert interpreter.get_input_details()[0]["dtype"] == np.float32
+@pytest.mark.parametrize("quantization", ["none", "int8"])
+def test_lite_branch_takes_a_raw_tensor_per_feature(case: Case, quantization: str) -> None:
+    interpreter = tf.lite.Interpreter(model_path=str(case.lite_file(quantization)))
+    found = {
+        detail["name"]: (detail["dtype"].__name__, tuple(detail["shape_signature"]))
+        for detail in interpreter.get_input_details()
+    }
+    assert found == {
+        f"serving_default_{feature.name}:0": (feature.dtype, (-1, *feature.shape))
+        for feature in case.data.task.features
+    }
     assert interpreter.get_output_details()[0]["dtype"] == np.float32
+    names = sorted(feature.name for feature in case.data.task.features)
+    assert sorted(interpreter.get_signature_list()["serving_default"]["inputs"]) == names
+
+
+def test_float32_branches_agree_on_every_output(case: Case) -> None:
+    np.testing.assert_allclose(
+        case.lite_outputs("none"), case.keras_outputs, atol=case.tolerance, rtol=0
+    )
+
+
+@pytest.mark.parametrize("quantization", SIZES)
+def test_quantized_branches_are_smaller_and_close(case: Case, quantization: str) -> None:
+    size = case.lite_file(quantization).stat().st_size
+    # The table's models are small, and so is what their weights take of the file.
+    if case.data.task.pictures:
+        assert size < SIZES[quantization] * case.lite_file("none").stat().st_size
+    expected, found = case.keras_outputs, case.lite_outputs(quantization)
+    error = np.abs(found - expected).mean() / expected.std()
+    assert error < {"dynamic": 0.02, "float16": 0.02, "int8": 0.15}[quantization]
+    if isinstance(case.data.task.head, Classification):
+        assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() >= 0.93
+
+
+def test_int8_branch_computes_in_int8(case: Case) -> None:
+    interpreter = tf.lite.Interpreter(model_path=str(case.lite_file("int8")))
     interpreter.allocate_tensors()
     kinds = [detail["dtype"] for detail in interpreter.get_tensor_details()]
     assert kinds.count(np.int8) > kinds.count(np.float32)
+
+
+def test_regression_starts_at_the_scale_of_the_labels(tmp_path: Path) -> None:
+    """Labels around 3000 euro that vary by 218: without a scale, one step predicts about 0."""
+    data = transforms.table(regression=True)
+    trainer = transforms.trainer(tmp_path, data)
+    first, last = (
+        training.train(trainer.args(str(steps), steps=steps, learning_rate=0.005))
+        for steps in (1, 300)
+    )
+    raw = dict(data.features)
+    errors = [
+        np.abs(trained.predict(raw).numpy()[:, 0] - data.labels).mean() for trained in (first, last)
+    ]
+    assert errors[0] < 2 * data.labels.std()
+    assert errors[1] < 0.15 * data.labels.std()
+    # In units of the labels' variance, as the weights' updates are.
+    losses = validation_losses(trainer.args("300"))
+    assert losses[-1][1] < 0.1
 
 
 def test_model_with_an_input_that_is_no_feature_is_an_error(
@@ -322,7 +273,7 @@ def test_model_with_an_input_that_is_no_feature_is_an_error(
             return trained.model(pixels)
 
         saved.append(saved_model_dir)
-        training.save(trained.model, saved_model_dir, serve)
+        trained.save(saved_model_dir, serve)
 
     saved: list[str] = []
     scratch = tmp_path / "scratch"
@@ -334,11 +285,3 @@ def test_model_with_an_input_that_is_no_feature_is_an_error(
     assert saved[0].startswith(str(scratch))
     # AutoGraph keeps files of its own there until the process ends, and Python their bytecode.
     assert [e for e in scratch.iterdir() if e.is_dir() and e.name != "__pycache__"] == []
-
-
-def test_transform_passes_images_of_the_full_range_through(
-    transform_dir: str, few: Examples
-) -> None:
-    layer = tft.TFTransformOutput(transform_dir).transform_features_layer()
-    transformed = layer({features.IMAGE: tf.constant(few.images)})
-    np.testing.assert_allclose(transformed[IMAGE_XF].numpy(), few.images, atol=1e-5)

@@ -12,14 +12,16 @@ import sklearn.datasets
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
+import tf_keras as keras
 from numpy.typing import NDArray
 from tensorflow_transform.tf_metadata import dataset_metadata
 from tfx.components.trainer.fn_args_utils import DataAccessor, FnArgs
 from tfx.components.util import tfxio_utils
 from tfx.proto import example_gen_pb2
 
-from modules import mnist, preprocessing
-from modules.task import Classification, Feature, Picture, Regression, Task
+from modules import heads, mnist, model, preprocessing, training
+from modules.examples import Examples
+from modules.task import Classification, Feature, Picture, Regression, Task, transformed
 from pipelines import settings
 from pipelines.beam import pipeline_args
 
@@ -104,7 +106,9 @@ def write(
     label_type = tf.int64 if isinstance(task.head, Classification) else tf.float32
     metadata = dataset_metadata.DatasetMetadata.from_feature_spec(
         {
-            **{f.name: tf.io.FixedLenFeature([f.size], tf.as_dtype(f.dtype)) for f in task.features},
+            **{
+                f.name: tf.io.FixedLenFeature([f.size], tf.as_dtype(f.dtype)) for f in task.features
+            },
             task.label: tf.io.FixedLenFeature([1], label_type),
         }
     )
@@ -226,3 +230,25 @@ def trainer(
         for name, rows in (("train", slice(split)), ("eval", slice(split, None)))
     )
     return Trainer(directory, data, str(directory / "transform" / "graph"), (files[0], files[1]))
+
+
+def untrained(
+    directory: Path,
+    data: Data,
+    preprocessing_fn: Callable[..., Any] | None = None,
+    preset: str = "mlp",
+    **options: Any,
+) -> training.Trained:
+    """A preset with random weights behind a real transform of the data."""
+    transform = write(directory, data, preprocessing_fn)
+    arrays = apply(transform, data)
+    labels = arrays.pop(transformed(data.task.label))[:, 0]
+    keras.utils.set_random_seed(1)
+    network = model.build(data.task, preset, options)
+    examples = Examples({n: tf.constant(v) for n, v in arrays.items()}, tf.constant(labels))
+    return training.Trained(
+        data.task,
+        heads.add_scale(network, data.task.head, labels),
+        transform,
+        examples.take(training.CALIBRATION_EXAMPLES),
+    )
