@@ -38,7 +38,7 @@ def build(settings: Settings, task: Task, image: str) -> Spec:
         pipeline_root="",
         components=components,
         enable_cache=True,
-        beam_pipeline_args=beam.pipeline_args(settings.beam, examples=0),
+        beam_pipeline_args=beam.pipeline_args(settings.beam),
     )
     job = kubeflow_v2_dag_runner.KubeflowV2DagRunner(config).run(made, write_out=False)
     spec: Spec = job["pipelineSpec"]

@@ -68,7 +68,7 @@ def _run(
     store = database.connect(layout.metadata) if layout.metadata.exists() else None
     # Spark has one context in a JVM: its job server fails a job that comes during another.
     wanted = 1 if settings.beam.runner == "spark" else settings.local.lanes
-    lane_count = lanes.count(wanted, len(settings.branches), examples=0)
+    lane_count = lanes.count(wanted, len(settings.branches), held_bytes=0)
     lanes.share_cores(lane_count)
     # They load TFX while this process does, reads the data and runs what all branches share.
     others = [lanes.Lane() for _ in range(lane_count - 1)]
@@ -78,13 +78,16 @@ def _run(
         train, evaluation = dataset.manifest.count(TRAIN), dataset.manifest.count(EVAL)
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")
     # Only now is the number of examples known.
-    lane_count = min(lane_count, lanes.count(wanted, len(settings.branches), train + evaluation))
+    held_bytes = lanes.trainer_bytes(
+        task.example_bytes, train + evaluation, settings.training.memory_mb
+    )
+    lane_count = min(lane_count, lanes.count(wanted, len(settings.branches), held_bytes))
     for lane in others[lane_count - 1 :]:
         lane.cancel()
     others = others[: lane_count - 1]
     run_id = datetime.datetime.now(datetime.timezone.utc).isoformat()
     with reporter.step(_COMPOSE) as note:
-        beam.check_workers(settings.beam, train + evaluation)
+        beam.check_workers(settings.beam)
         functions.load(settings, task)
         nodes.load(reporter)
         note += artifacts.discard_damaged(layout.pipeline)
@@ -138,9 +141,7 @@ def _compile(
             metadata_connection_config=metadata.sqlite_metadata_connection_config(
                 str(layout.metadata)
             ),
-            beam_pipeline_args=beam.pipeline_args(
-                settings.beam, dataset.manifest.count(TRAIN) + dataset.manifest.count(EVAL)
-            ),
+            beam_pipeline_args=beam.pipeline_args(settings.beam),
         )
     )
     runtime_parameter_utils.substitute_runtime_parameter(

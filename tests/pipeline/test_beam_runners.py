@@ -127,7 +127,7 @@ def evaluate_in_process(made, branch, directory):
     config = evaluation.eval_config(mnist.TASK, settings.Evaluation())
     if branch == "lite":
         config = evaluation.lite_eval_config(config)
-    arguments = beam.pipeline_args(settings.Beam(), examples=0)
+    arguments = beam.pipeline_args(settings.Beam())
     EvaluatorExecutor(EvaluatorExecutor.Context(beam_pipeline_args=arguments)).Do(
         {
             "examples": examples,

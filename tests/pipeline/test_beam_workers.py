@@ -18,7 +18,7 @@ import apache_beam as beam
 import mine
 from pipelines import beam as arguments, settings
 
-options = arguments.pipeline_args(settings.Beam(workers=2), examples=10)
+options = arguments.pipeline_args(settings.Beam(workers=2))
 with beam.Pipeline(argv=options) as pipeline:
     found = pipeline | beam.Create([1, 2, 3, 4]) | beam.Map(mine.describe)
     found | beam.io.WriteToText("found", num_shards=1, shard_name_template="")

@@ -200,7 +200,7 @@ def test_a_task_of_the_current_folder(own):
             "own_task.TASK",
             '("class_0", "class_1", "class_2")',
             '("class_0",)',
-            "line 7: ValueError: a classification needs at least two classes",
+            "ValueError: a classification needs at least two classes",
         ),
     ],
 )
