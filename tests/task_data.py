@@ -65,6 +65,57 @@ def find_labels(pushed: Path, branch: str) -> tuple[str, ...] | None:
     return tuple(file.read_text(encoding="utf-8").splitlines()) if file.exists() else None
 
 
+OWN_TASK = """
+import tensorflow as tf
+import tensorflow_transform as tft
+import tf_keras as keras
+
+from modules.task import Classification, Feature, Task, transformed
+
+TASK = Task(
+    "strong-wine",
+    (Feature("alcohol"), Feature("proline", dtype="int64")),
+    "target",
+    Classification(("class_0", "class_1", "class_2")),
+    model="own_task.build",
+    preprocessing_fn="own_task.preprocess",
+)
+
+
+def build(task):
+    inputs = [
+        keras.Input((feature.size,), name=transformed(feature.name)) for feature in task.features
+    ]
+    hidden = keras.layers.Dense(16, activation="relu")(keras.layers.Concatenate()(inputs))
+    return keras.Model(inputs, keras.layers.Dense(task.head.outputs)(hidden))
+
+
+def preprocess(inputs, custom_config):
+    outputs = {
+        transformed(name): tft.scale_to_z_score(tf.cast(inputs[name], tf.float32))
+        for name in ("alcohol", "proline")
+    }
+    return outputs | {transformed("target"): inputs["target"]}
+"""
+
+
+def write_own_task(folder: Path) -> Path:
+    """A user's module `own_task` with a task, and its data below `wine`, proline in whole numbers.
+
+    The task has two features of the wine table, of two types, and a model and a `preprocessing_fn`
+    of its own.
+    """
+    (folder / "own_task.py").write_text(OWN_TASK, encoding="utf-8")
+    file = write_wine(folder / "wine") / "table.csv"
+    rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))
+    column = rows[0].index("proline")
+    for row in rows[1:]:
+        row[column] = row[column].removesuffix(".0")
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows(rows)
+    return folder
+
+
 def _write_table(directory: Path, data: Any, labels: np.ndarray) -> Path:
     directory.mkdir(parents=True)
     with (directory / "table.csv").open("w", newline="", encoding="utf-8") as stream:

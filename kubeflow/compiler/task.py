@@ -22,7 +22,7 @@ def choose(settings: Settings) -> "tuple[Task, str]":
     Raises:
       SettingsError: The named task cannot be imported, is not that of the dataset, or is to be
         told by data that nothing names.
-      DataError: `data.source` is to tell the task, and is no dataset of ours.
+      DataError: `data.source` is no dataset of ours, and is to tell the task, or is damaged.
     """
     from pipelines import tasks
     from pipelines.data import dataset
@@ -32,7 +32,9 @@ def choose(settings: Settings) -> "tuple[Task, str]":
     if source not in _NAMED_SOURCES:
         try:
             data = dataset.load(Path(source)).manifest.task
-        except (DataError, DocumentError) as error:
+        except DocumentError as error:
+            raise DataError(f"{error}: write the dataset again with `tfx-mobile data`") from None
+        except DataError as error:
             if named is None:
                 raise DataError(
                     f"the data is to tell the task, and {error}: write a dataset with `tfx-mobile "

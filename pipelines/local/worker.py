@@ -78,8 +78,10 @@ def _run(
         train, evaluation = dataset.manifest.count(TRAIN), dataset.manifest.count(EVAL)
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")
     # Only now is the number of examples known.
-    held = lanes.trainer_bytes(task.example_bytes, train + evaluation, settings.training.memory_mb)
-    lane_count = min(lane_count, lanes.count(wanted, len(settings.branches), held))
+    held_bytes = lanes.trainer_bytes(
+        task.example_bytes, train + evaluation, settings.training.memory_mb
+    )
+    lane_count = min(lane_count, lanes.count(wanted, len(settings.branches), held_bytes))
     for lane in others[lane_count - 1 :]:
         lane.cancel()
     others = others[: lane_count - 1]

@@ -99,6 +99,27 @@ def test_what_is_no_dataset_is_one_sentence(photos):
     )
 
 
+def test_choosing_loads_nothing_heavy(photos):
+    code = (
+        "import sys; from pipelines import settings; from kubeflow.compiler import task; "
+        f"task.choose(settings.validate({{'data': {{'source': {str(photos)!r}}}}})); "
+        "print({name.partition('.')[0] for name in sys.modules} & {'numpy', 'tensorflow', 'tfx'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("task", ["auto", "mnist"])
+def test_a_damaged_dataset_is_one_sentence(tmp_path, task):
+    (tmp_path / "dataset.json").write_text("{")
+    with pytest.raises(DataError) as caught:
+        choose(tmp_path, task)
+    assert str(caught.value) == (
+        f"{tmp_path}/dataset.json is damaged: it is no JSON object: write the dataset again with "
+        "`tfx-mobile data`"
+    )
+
+
 @pytest.mark.parametrize("task", ["images", "table"])
 def test_data_that_nothing_names_is_one_sentence(task):
     with pytest.raises(SettingsError) as caught:

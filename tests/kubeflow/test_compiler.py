@@ -607,7 +607,6 @@ def test_components_that_use_beam_stage_their_files():
         if "--beam_staging=/mnt/beam" in executor["container"]["args"]
     }
     assert staged == {
-        "example-gen",
         "statistics-gen",
         "transform",
         "evaluator-keras",

@@ -172,6 +172,17 @@ def test_a_dataset_of_another_task_is_one_sentence(tmp_path, name, folder, diffe
     assert not (tmp_path / "other" / "data_fingerprint").exists()
 
 
+def test_a_dataset_of_an_earlier_release_is_of_mnist(copy, tmp_path):
+    file = current(copy) / "manifest.json"
+    values = json.loads(file.read_text())
+    del values["task"]
+    file.write_text(json.dumps({**values, "format": 2}))
+
+    assert parameter(tmp_path, local=copy) == current(copy).name
+    written = json.loads((tmp_path / "out/output.json").read_text())
+    assert written["artifacts"]["dataset"]["artifacts"][0]["metadata"]["task"] == "mnist"
+
+
 def test_a_dataset_with_other_classes_is_named(dataset, tmp_path):
     classes = tuple("0123456789A")
     task = Task("hex", mnist.TASK.features, mnist.TASK.label, Classification(classes))
@@ -253,7 +264,7 @@ def lay_out_as_the_previous_release_did(root: Path) -> None:
         ),
         (
             lay_out_as_the_previous_release_did,
-            "manifest.json has the format 1, and this release reads 2",
+            "manifest.json has the format 1, and this release reads 3",
         ),
     ],
 )

@@ -194,3 +194,28 @@ def test_photos_of_another_size_are_another_task(ran):
 
     with pytest.raises(emulation.TaskFailed, match=r"it has image \(float32 32x32x3\) and lacks "):
         own.kfp.run(own.spec, {**own.given, "data_uri": str(own.folder / "small")}, run_id="small")
+
+
+def test_a_task_of_the_users_folder(bucket: Bucket, tmp_path):
+    """Compiled where the module is, and found by the tasks in the image's folder for such."""
+    task_data.write_own_task(tmp_path)
+    named = ["--set", "task=own_task.TASK", "--set", "training.steps=20"]
+    for command in (
+        ["data", "--source", "wine", "--output", "dataset", *named],
+        ["compile", "--image", "tfx-mobile:1.0.0", "--data", "dataset", *named],
+    ):
+        subprocess.run([COMMAND, *command], cwd=tmp_path, check=True)
+    spec = emulation.load(tmp_path / "pipeline.yaml")
+    every = spec["root"]["dag"]["tasks"]
+    kept = ("data", "data-fingerprint", "example-gen", "statistics-gen", "schema-gen", "transform")
+    spec["root"]["dag"]["tasks"] = {
+        name: every[name] for name in (*kept, "trainer-lite", "validator-lite")
+    }
+    bucket.put_directory(tmp_path / "dataset", "v2/artifacts/own/data")
+    start = pods.Processes({"TFX_MOBILE_USER_FOLDERS": str(tmp_path)})
+    kfp = emulation.Kfp(bucket.client, bucket.name, "2.17", start)
+
+    tasks = kfp.run(spec, {"data_uri": bucket.uri("v2/artifacts/own/data")})
+
+    assert tasks["data-fingerprint"].artifacts["dataset"].metadata["task"] == "strong-wine"
+    assert tasks["validator-lite"].artifacts["blessing"].metadata["blessed"] == 1

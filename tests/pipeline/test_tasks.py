@@ -123,52 +123,10 @@ def test_an_error_above_the_bound_is_refused(runs):
     assert (notes["trainer-keras"], notes["trainer-lite"]) == ("cached", "cached")
 
 
-OWN = """
-import tensorflow as tf
-import tensorflow_transform as tft
-import tf_keras as keras
-
-from modules.task import Classification, Feature, Task, transformed
-
-TASK = Task(
-    "strong-wine",
-    (Feature("alcohol"), Feature("proline", dtype="int64")),
-    "target",
-    Classification(("class_0", "class_1", "class_2")),
-    model="own_task.build",
-    preprocessing_fn="own_task.preprocess",
-)
-
-
-def build(task):
-    inputs = [
-        keras.Input((feature.size,), name=transformed(feature.name)) for feature in task.features
-    ]
-    hidden = keras.layers.Dense(16, activation="relu")(keras.layers.Concatenate()(inputs))
-    return keras.Model(inputs, keras.layers.Dense(task.head.outputs)(hidden))
-
-
-def preprocess(inputs, custom_config):
-    outputs = {
-        transformed(name): tft.scale_to_z_score(tf.cast(inputs[name], tf.float32))
-        for name in ("alcohol", "proline")
-    }
-    return outputs | {transformed("target"): inputs["target"]}
-"""
-
-
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """A folder with the user's task and the wine table, whose proline is in whole numbers."""
-    (tmp_path / "own_task.py").write_text(OWN, encoding="utf-8")
-    file = task_data.write_wine(tmp_path / "wine") / "table.csv"
-    rows = list(csv.reader(file.read_text(encoding="utf-8").splitlines()))
-    column = rows[0].index("proline")
-    for row in rows[1:]:
-        row[column] = row[column].removesuffix(".0")
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows(rows)
-    return tmp_path
+    """A folder with the user's task and its table."""
+    return task_data.write_own_task(tmp_path)
 
 
 def test_a_task_of_the_current_folder(own):
@@ -200,7 +158,7 @@ def test_a_task_of_the_current_folder(own):
             "own_task.TASK",
             '("class_0", "class_1", "class_2")',
             '("class_0",)',
-            "line 7: ValueError: a classification needs at least two classes",
+            "ValueError: a classification needs at least two classes",
         ),
     ],
 )

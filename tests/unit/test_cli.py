@@ -169,6 +169,41 @@ def test_data_from_digits(tmp_path: Path) -> None:
         assert manifest["examples"][split]["count"] == count
 
 
+@pytest.mark.parametrize(
+    ("options", "evaluation"),
+    [
+        ([], "539 for evaluation"),
+        (["--set", "data.eval_fraction=0.4"], "719 for evaluation"),
+        (["--set", "data.eval_fraction=0.4", "--eval-fraction", "0.2"], "359 for evaluation"),
+    ],
+)
+def test_data_takes_settings(tmp_path: Path, options: list[str], evaluation: str) -> None:
+    (tmp_path / "mine.yaml").write_text("data: {source: digits, eval_fraction: 0.3}\n")
+    arguments = ["data", "--settings", "mine.yaml", "--output", "set", *options]
+    done = tfx_mobile(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert evaluation in done.stdout
+
+
+@pytest.mark.parametrize("command", ["data", "run"])
+def test_a_missing_task_is_told_before_any_work(tmp_path: Path, command: str) -> None:
+    done = tfx_mobile(command, "--output", "set", "--set", "task=my_task.TASK", cwd=tmp_path)
+    assert one_line(done, 2) == (
+        "tfx-mobile: task is 'my_task.TASK', and there is no module 'my_task'\n"
+    )
+    assert os.listdir(tmp_path) == []
+
+
+def test_data_of_another_task_than_the_named_one(tmp_path: Path) -> None:
+    (tmp_path / "my_task.py").write_text(
+        "from modules.task import Feature, Regression, Task\n\n"
+        "TASK = Task('height', (Feature('age'),), 'height', Regression('cm'))\n"
+    )
+    arguments = ["data", "--source", "digits", "--output", "set", "--set", "task=my_task.TASK"]
+    assert "my_task.TASK" in one_line(tfx_mobile(*arguments, cwd=tmp_path), 2)
+    assert not (tmp_path / "set").exists()
+
+
 def test_data_from_nowhere(tmp_path: Path) -> None:
     done = tfx_mobile("data", "--source", "nowhere", "--output", "set", cwd=tmp_path)
     assert f"there is no data at {tmp_path / 'nowhere'}" in one_line(done, 2)

@@ -113,6 +113,32 @@ def test_submit_an_older_version(person: Person, server: ApiServer, uploaded: Pa
     assert newest.pipeline_version_reference.pipeline_version_id != first
 
 
+@pytest.fixture
+def regression(person: Person, compiled: Path) -> Path:
+    """A version whose run form is that of a regression."""
+
+    def with_max_error(spec: dict) -> None:
+        form = spec["root"]["inputDefinitions"]["parameters"]
+        form["max_error"] = {**form.pop("min_accuracy"), "defaultValue": 0.0}
+
+    changed = change(compiled, compiled, with_max_error)
+    person.says(f"upload {changed}")
+    return changed
+
+
+def test_submit_with_the_parameters_of_a_regression(
+    person: Person, server: ApiServer, regression: Path
+) -> None:
+    run = run_of(server, submitted(person, "--param max_error=50"))
+    assert run.runtime_config.parameters == {"max_error": 50}
+    for option, problem in (
+        ("max_error=-1", "max_error cannot be -1"),
+        ("max_error=little", "max_error takes a number, not 'little'"),
+        ("min_accuracy=0.9", "has no parameter 'min_accuracy', only batch_size, data_uri"),
+    ):
+        assert problem in person.says(f"submit --param {option}", code=2).stderr
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
