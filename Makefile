@@ -13,7 +13,7 @@ BIN   = $(VENV)/bin
 PACKAGES = $(wildcard modules pipelines kubeflow cli)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-unit lint bench-local image test-image docs kind-up kind-down lock clean
+.PHONY: help setup demo test test-unit lint bench-local bench-growth image test-image docs kind-up kind-down lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,10 @@ lint:  ## ruff and mypy
 bench-local:  ## our pipeline beside upstream's MNIST example
 	@$(SETUP) --dev
 	@"$(BIN)/python" benchmarks/local.py $(ARGS)
+
+bench-growth:  ## the whole run on 10,000, 100,000 and 1,000,000 examples
+	@$(SETUP) --dev
+	@"$(BIN)/python" benchmarks/growth.py $(ARGS)
 
 image:  ## build the container image: IMAGE=REFERENCE DOCKER=CLIENT ARGS='--pull ...'
 	@sh docker/build.sh $(ARGS)

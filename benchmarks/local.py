@@ -19,13 +19,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import measure, upstream
+from benchmarks import measure, mnist, upstream
 from cli.parameter_types import UserPath
-from pipelines.errors import DataError
 
-_ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
-MNIST = _ROOT.parent / "shared" / "data" / "mnist"
 
 _EXAMPLES = 1000
 _STEPS = 5000
@@ -68,7 +65,7 @@ class Run:
 @click.option("--pairs", default=3, show_default=True, type=click.IntRange(1), help="Runs a side.")
 @click.option(
     "--data",
-    default=MNIST,
+    default=mnist.DIRECTORY,
     type=UserPath(),
     help="Directory of the 10,000 MNIST test images in IDX format.",
 )
@@ -92,7 +89,7 @@ def main(pairs: int, data: Path, patience: float) -> None:
             ]
             with console.status("judging the pushed models on images that neither side has seen"):
                 judged = [(run, _judge(run, theirs, unseen)) for run in runs]
-    except (upstream.SetupError, measure.RunError, DataError) as error:
+    except (upstream.SetupError, measure.RunError) as error:
         raise click.ClickException(str(error)) from error
     result = _result(judged, theirs)
     RESULTS.mkdir(exist_ok=True)
@@ -103,21 +100,16 @@ def main(pairs: int, data: Path, patience: float) -> None:
 
 def _write_data(source: Path, scratch: Path) -> tuple[Path, Path]:
     """Writes the examples to learn from, and those that nobody sees before the end."""
-    from pipelines.data import idx, records
-    from pipelines.data.examples import Examples
+    import tensorflow as tf
 
-    pairs, _ = idx.pair(sorted(source.glob("*-idx?-ubyte*")))
-    if "t10k" not in pairs:
-        raise DataError(
-            f"{source} holds no t10k-images-idx3-ubyte(.gz) and its labels: give the directory of "
-            "MNIST's test images with --data"
-        )
-    every = idx.load(*pairs["t10k"])
+    images, labels = mnist.read(source)
     files = []
     for name, part in (("seen", slice(0, _EXAMPLES)), ("unseen", slice(_EXAMPLES, None))):
         (scratch / name).mkdir()
         files.append(scratch / name / "data.tfrecord.gz")
-        records.write(Examples(every.images[part], every.labels[part]), files[-1])
+        with tf.io.TFRecordWriter(str(files[-1]), "GZIP") as writer:
+            for example in mnist.encode(images[part], labels[part]):
+                writer.write(example)
     return files[0], files[1]
 
 

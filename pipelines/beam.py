@@ -58,7 +58,7 @@ def check_workers(beam: Beam) -> None:
 def _direct(beam: Beam) -> tuple[str, list[Any]]:
     """In this process unless the settings say otherwise.
 
-    On two cores, two processes took more time and more than twice the memory for up to a million
+    On two cores, two processes took no less time and more than twice the memory for up to a million
     images of MNIST's size (docs/performance.md).
     """
     if beam.workers <= 1:

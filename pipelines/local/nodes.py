@@ -1,6 +1,7 @@
 """Running nodes of a compiled pipeline in this process, and saying what happens."""
 
 import contextlib
+import ctypes
 import dataclasses
 import errno
 import gc
@@ -62,10 +63,20 @@ class ComponentHandler(logging.Handler):
             self._cached = True
         elif record.msg == "Component %s is finished.":
             if not self._cached:
-                # TensorFlow's graphs refer to themselves, and a trainer's hold its training split.
-                gc.collect()
+                _release_memory()
             note = "cached" if self._cached else ""
             self._reporter.send(events.Finished(str(record.args[0]), note))  # type: ignore[index]
+
+
+def _release_memory() -> None:
+    """Give the system back what a component has left."""
+    # TensorFlow's graphs refer to themselves, and a trainer's hold its training split.
+    gc.collect()
+    # Of glibc, which else keeps what small blocks in use lie behind: 0.5 of the 1.4 GB that a
+    # trainer takes which shuffles a stream.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)
 
 
 def load(reporter: Reporter) -> None:
