@@ -154,9 +154,11 @@ def _judge(run: Run, theirs: upstream.Upstream, unseen: Path) -> dict[str, Branc
     """Accuracy of what a run pushed."""
     import tensorflow_model_analysis as tfma
 
-    from pipelines.report import predictors
+    from modules import mnist
+    from pipelines.judging import heads, predictors
+    from pipelines.judging.examples import read_batches
 
-    examples = predictors.read_examples(str(unseen.parent))
+    decide = heads.of(mnist.TASK).decide
     if run.side == "upstream":
         left = theirs.branches(run.home)
     else:
@@ -171,9 +173,11 @@ def _judge(run: Run, theirs: upstream.Upstream, unseen: Path) -> dict[str, Branc
     for name, branch in left.items():
         result = tfma.load_eval_result(str(branch.evaluation))
         metrics = next(metrics for slice_key, metrics in result.slicing_metrics if not slice_key)
-        predicted = predictors.MODELS[name](str(branch.model)).logits(examples).argmax(axis=1)
+        model = {name: predictors.MODELS[name](str(branch.model))}
+        found = predictors.predict(model, read_batches(str(unseen.parent), mnist.TASK), decide)
+        predicted = found.by_model[name]
         judged[name] = Branch(
-            accuracy=round(float((predicted == examples.labels).mean()), 4),
+            accuracy=round(float((predicted == found.labels).mean()), 4),
             accuracy_held_out=round(metrics[""][""][_ACCURACY]["doubleValue"], 4),
         )
     return judged

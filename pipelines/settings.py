@@ -304,7 +304,7 @@ _OPTIONS_OF_SETTINGS = {
 
 
 class Beam(_Settings):
-    """How the data-processing components run: Transform, the Evaluators, statistics, ExampleGen."""
+    """How the data-processing components run: StatisticsGen, Transform, the Evaluators."""
 
     runner: Literal["direct", "flink", "spark", "portable"] = Field(
         "direct",
@@ -312,7 +312,11 @@ class Beam(_Settings):
         "starts; portable: through one that runs already (docs/beam.md)",
     )
     workers: int = Field(
-        1, ge=1, le=64, description="processes; several take more memory, and on few cores more time"
+        1,
+        ge=1,
+        le=64,
+        description="processes of this machine for each component; more take more memory "
+        "(docs/performance.md)",
     )
     master: str = Field(
         "",
