@@ -1,4 +1,4 @@
-"""What the pipeline's components load: features, model, training and the two exports.
+"""What the pipeline's components load: the task, model, training and the two exports.
 
 The components name these modules by dotted path (`modules.lite.run_fn`), so nothing here is
 imported where a pipeline is only composed or compiled.

@@ -125,7 +125,9 @@ class Split:
     def shuffled(self, batch_size: int, seed: int) -> tf.data.Dataset:
         """Endless batches: files in any order, side by side, and records shuffled within memory.
 
-        The order is the same for the same seed, and another one in each pass.
+        The order is the same for the same seed, and another one in each pass. What is far apart in
+        the files stays so: a model learns as well from a stream as from memory if the order of the
+        examples says nothing about them.
         """
         record = (
             _RECORD_BYTES + _NAME_BYTES * (len(self.task.features) + 1) + self.task.example_bytes

@@ -14,6 +14,9 @@ def run_fn(fn_args: FnArgs) -> None:
 
     Args:
       fn_args: What the TFX Trainer passes to a `run_fn`.
+
+    Raises:
+      ContractError: As `modules.training.train`.
     """
     export(training.train(fn_args), fn_args.serving_model_dir)
 

@@ -1,8 +1,8 @@
 """The models: one function a preset, each from a task's transformed features to its outputs.
 
 A model takes one tensor `[batch, size]` per feature, named as Transform names it, and returns
-`[batch, head.outputs]`: logits of the classes, or one number in units of the labels' deviation
-(`modules.heads.add_scale` adds what is missing).
+`[batch, head.outputs]`: logits of the classes, or one number, which `modules.heads.add_scale`
+scales to the labels.
 """
 
 import importlib
@@ -63,7 +63,8 @@ def cnn(task: Task) -> keras.Model:
     """A small mobile CNN for one picture: stages of convolution and pooling, down to 7 pixels.
 
     For MNIST it has two stages and 20,490 parameters: expect .9625 accuracy and a float32 TFLite
-    file of 85 kB after ten passes over 8,000 images. A picture of 96x96 has four stages.
+    file of 85 kB after ten passes over 8,000 images. A picture of 48x48 has three stages (28,194
+    parameters in colour for two classes), and one of 96x96 has four.
 
     Raises:
       ContractError: The task has other features.
@@ -96,6 +97,11 @@ def cnn(task: Task) -> keras.Model:
 
 def mobilenet(task: Task, alpha: float = 1.0, weights: str = "") -> keras.Model:
     """MobileNetV3-Small for one picture; see `modules.mobilenet_v3`.
+
+    With `alpha` 1 it has 940,274 parameters for two classes, and TFLite files of 3.7 MB (float32)
+    and 1.1 MB (int8); with 0.75, 584,026 parameters. From random weights it told 48x48 patches of
+    two photos apart without an error after 200 steps of 40, at 0.3 s a step on two busy cores.
+    XNNPACK takes all of the float32 model, and of the int8 one all but its HARD_SWISH.
 
     Raises:
       ContractError: The task has other features, or the file holds other weights.
@@ -145,7 +151,7 @@ def _build_own(task: Task) -> keras.Model:
     found = sorted(getattr(built, "input_names", None) or [])
     if found != wanted:
         raise ContractError(
-            f"the model of {task.model} has the inputs {', '.join(found) or 'without names'}, and "
+            f"the model of {task.model} has the inputs {', '.join(found) or 'none'}, and "
             f"the task {task.name!r} has {', '.join(wanted)}: give it one keras.Input per feature, "
             "of that name"
         )

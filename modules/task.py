@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-"""A feature's name is the name of an argument in the TFLite signature."""
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+"""A feature's name is that of a tensor: TensorFlow takes no leading underscore."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,9 +134,11 @@ class Task:
         for name in names:
             if not _NAME.fullmatch(name):
                 raise ValueError(
-                    f"the name {name!r} of a feature is not one of letters, digits and _"
+                    f"the name {name!r} of a feature is not one of letters, digits and _, or does "
+                    "not begin with a letter"
                 )
-            if names.count(name) > 1:
+            # TensorFlow tells tensors apart without regard to case.
+            if [other.lower() for other in names].count(name.lower()) > 1:
                 raise ValueError(f"two features, or a feature and the label, are called {name!r}")
         if not self.features:
             raise ValueError(f"the task {self.name!r} has no features")

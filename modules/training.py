@@ -98,8 +98,9 @@ class Trained:
 def train(fn_args: FnArgs) -> Trained:
     """Trains a model of the task in `fn_args.custom_config["task"]` for `fn_args.train_steps`.
 
-    TensorBoard logs go to `fn_args.model_run_dir`. Transformed examples that fit into
-    `memory_mb` are held in memory: one record at a time is what made the original slow.
+    TensorBoard logs go to `fn_args.model_run_dir`. Transformed examples that fit into `memory_mb`
+    are held in memory: one record at a time is what made the original slow. Others are read as a
+    stream that is shuffled within that memory; see `modules.examples.Split.shuffled`.
 
     Args:
       fn_args: What the TFX Trainer passes to a `run_fn`; `custom_config["training"]` holds the
@@ -109,7 +110,7 @@ def train(fn_args: FnArgs) -> Trained:
       The trained model with its transform.
 
     Raises:
-      ContractError: The preset or the model does not fit the task.
+      ContractError: The transform, the preset or the model does not fit the task.
     """
     task = Task.from_dict(fn_args.custom_config["task"])
     settings = Settings(**fn_args.custom_config["training"])

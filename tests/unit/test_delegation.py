@@ -11,11 +11,15 @@ import tensorflow as tf
 import tensorflow_transform as tft
 import tf_keras as keras
 
-from modules import features, lite, model, preprocessing, training
+from modules import lite, mnist, model, training
+from modules.examples import Examples
+from modules.task import transformed
 from pipelines import stack
-from pipelines.data.examples import Examples
 from pipelines.judging import delegation
 from tests.unit import transforms
+
+FEW = transforms.digits()
+IMAGE = FEW.task.features[0].name
 
 QUANTIZATIONS = ("none", "dynamic", "float16", "int8")
 WIDE, NARROW = (-0.5, 0.5), (-0.3, 0.45)
@@ -34,17 +38,15 @@ LAYERS = {
 
 @pytest.fixture(scope="module")
 def transform(
-    tmp_path_factory: pytest.TempPathFactory, few: Examples
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[tuple[float, float]], tft.TFTransformOutput]:
     """The transform of pixels in a range."""
 
     @functools.cache
     def make(pixels: tuple[float, float]) -> tft.TFTransformOutput:
         directory = tmp_path_factory.mktemp("transform")
-        examples = Examples(np.clip(few.images, *pixels), few.labels)
-        return tft.TFTransformOutput(
-            transforms.write(directory, examples, preprocessing.preprocessing_fn)
-        )
+        images = np.clip(FEW.features[IMAGE], *pixels)
+        return transforms.write(directory, transforms.Data(FEW.task, {IMAGE: images}, FEW.labels))
 
     return make
 
@@ -53,18 +55,19 @@ def export(
     classifier: keras.Model, transform: tft.TFTransformOutput, quantization: str, directory: Path
 ) -> str:
     """The TFLite file of a model, as the trainer exports it; it learns nothing."""
-    images = np.random.default_rng(0).uniform(-0.5, 0.5, (200, features.PIXELS))
-    examples = training.Examples(tf.constant(images, tf.float32), tf.zeros(200, tf.int64))
+    images = np.random.default_rng(0).uniform(-0.5, 0.5, (200, 784))
+    examples = Examples({transformed(IMAGE): tf.constant(images, tf.float32)}, tf.zeros(200))
+    trained = training.Trained(mnist.TASK, classifier, transform, examples)
     with tempfile.TemporaryDirectory() as saved_model_dir:
-        lite.save(training.Trained(classifier, transform, examples), saved_model_dir)
-        options = lite.quantization_options(quantization, examples)
+        lite.save(trained, saved_model_dir)
+        options = lite.quantization_options(quantization, trained)
         lite.rewrite(saved_model_dir, str(directory), **options)
     return str(directory / lite.FILENAME)
 
 
 @pytest.mark.parametrize("pixels", [WIDE, NARROW], ids=["wide", "narrow"])
 @pytest.mark.parametrize("quantization", QUANTIZATIONS)
-@pytest.mark.parametrize("preset", model.PRESETS)
+@pytest.mark.parametrize("preset", LAYERS)
 def test_presets_run_on_xnnpack(
     transform: Callable[[tuple[float, float]], tft.TFTransformOutput],
     tmp_path: Path,
@@ -72,7 +75,7 @@ def test_presets_run_on_xnnpack(
     quantization: str,
     pixels: tuple[float, float],
 ) -> None:
-    file = export(model.PRESETS[preset](), transform(pixels), quantization, tmp_path)
+    file = export(model.build(mnist.TASK, preset, {}), transform(pixels), quantization, tmp_path)
     found = delegation.inspect(file)
 
     scaling = [] if pixels == WIDE or preset == "mlp" else ["MUL", "ADD"]
@@ -91,20 +94,29 @@ def test_presets_run_on_xnnpack(
 
 
 @pytest.mark.parametrize("quantization", QUANTIZATIONS)
-@pytest.mark.parametrize("preset", model.PRESETS)
+@pytest.mark.parametrize("preset", LAYERS)
 def test_the_batch_is_free(
     transform: Callable[[tuple[float, float]], tft.TFTransformOutput],
     tmp_path: Path,
-    few: Examples,
     preset: str,
     quantization: str,
 ) -> None:
-    file = export(model.PRESETS[preset](), transform(WIDE), quantization, tmp_path)
+    file = export(model.build(mnist.TASK, preset, {}), transform(WIDE), quantization, tmp_path)
     run = tf.lite.Interpreter(model_path=file).get_signature_runner("serving_default")
-    (together,) = run(image_floats=few.images).values()
-    (first,) = run(image_floats=few.images[:1]).values()
-    assert together.shape == (len(few), 10)
+    (together,) = run(**FEW.features).values()
+    (first,) = run(**FEW.part(slice(1)).features).values()
+    assert together.shape == (len(FEW), 10)
     np.testing.assert_allclose(first, together[:1], atol=1e-5)
+
+
+def test_mobilenet_runs_on_xnnpack(tmp_path: Path) -> None:
+    """Enlarging a colour picture and all of the network."""
+    trained = transforms.untrained(tmp_path, transforms.colours(4), preset="mobilenet", alpha=0.75)
+    lite.save(trained, str(tmp_path / "saved"))
+    lite.rewrite(str(tmp_path / "saved"), str(tmp_path / "lite"))
+    found = delegation.inspect(str(tmp_path / "lite" / lite.FILENAME))
+    assert {"RESIZE_BILINEAR", "DEPTHWISE_CONV_2D", "HARD_SWISH"} <= set(found.operators)
+    assert (found.remaining, found.warning()) == ([], None)
 
 
 def test_a_layer_that_computes_its_shape_is_named(
@@ -112,7 +124,7 @@ def test_a_layer_that_computes_its_shape_is_named(
 ) -> None:
     classifier = keras.Sequential(
         [
-            keras.layers.InputLayer(input_shape=(features.PIXELS,)),
+            keras.layers.InputLayer(input_shape=(784,), name=transformed(IMAGE)),
             keras.layers.Reshape((28, 28, 1)),
             keras.layers.Conv2D(4, 3),
             keras.layers.Flatten(),
@@ -135,7 +147,7 @@ def test_a_layer_that_computes_its_shape_is_named(
 def test_an_operator_in_the_middle_is_named(
     transform: Callable[[tuple[float, float]], tft.TFTransformOutput], tmp_path: Path
 ) -> None:
-    inputs = keras.Input(shape=(features.PIXELS,))
+    inputs = keras.Input(shape=(784,), name=transformed(IMAGE))
     hidden = keras.layers.Dense(16, activation="relu")(inputs)
     summed = tf.cumsum(tf.cumsum(hidden, axis=1), axis=1)
     classifier = keras.Model(inputs, keras.layers.Dense(10)(summed))

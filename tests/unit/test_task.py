@@ -47,6 +47,8 @@ def test_sizes():
         ({"features": (Feature("a"), Feature("a"))}, "are called 'a'"),
         ({"features": (Feature("label"),)}, "are called 'label'"),
         ({"features": (Feature("a b"),)}, "the name 'a b'"),
+        ({"features": (Feature("Ph"), Feature("pH"))}, "are called 'Ph'"),
+        ({"features": (Feature("_a"),)}, "does not begin with a letter"),
         ({"label": "größe"}, "the name 'größe'"),
         ({"features": (Feature("a", (0,)),)}, "the feature 'a' has no values"),
         (
