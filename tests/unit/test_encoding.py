@@ -15,7 +15,7 @@ from pipelines.data.source import Batch
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(width=32)
-NAMES = ("a", "Zebra", "_x", "aa", "image_floats")
+NAMES = ("a", "Zebra", "x_", "aa", "image_floats")
 
 
 def expected(task: Task, batch: Batch) -> list[bytes]:

@@ -130,13 +130,15 @@ def test_a_bad_example_of_a_named_task_names_file_example_and_feature(
 
 
 @pytest.mark.parametrize(
-    ("task", "difference"),
+    ("task", "difference", "source"),
     [
-        ("{module}.TASK", "its label is 'image_class', not 'price'"),
-        ("table", "it has pictures"),
+        ("{module}.TASK", "its label is 'image_class', not 'price'", "digits"),
+        ("{module}.TASK", "its label is 'image_class', not 'price'", "idx"),
+        ("{module}.TASK", "its label is 'image_class', not 'price'", "dataset"),
+        ("table", "it has pictures", "digits"),
+        ("table", "it has pictures", "dataset"),
     ],
 )
-@pytest.mark.parametrize("source", ["digits", "idx", "dataset"])
 def test_a_source_of_another_task_than_the_named_one_is_refused(
     tmp_path: Path, module: str, task: str, difference: str, source: str
 ) -> None:
