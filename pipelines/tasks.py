@@ -59,6 +59,6 @@ def describe(task: Task) -> str:
     learnt = f"{head.outputs} classes" if isinstance(head, Classification) else "a number"
     if task.pictures and (picture := task.pictures.picture):
         colours = "colour" if picture.channels == 3 else "grey"
-        return f"{task.name}: {learnt}, {picture.height}x{picture.width} {colours}"
+        return f"{task.name}: {learnt}, {picture.width}x{picture.height} {colours}"
     features = "1 feature" if len(task.features) == 1 else f"{len(task.features)} features"
     return f"{task.name}: {features}, {learnt}"

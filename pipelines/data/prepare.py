@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from modules.task import Classification, Task
-from pipelines import files, leftovers, settings
+from modules.task import Task
+from pipelines import files, leftovers, settings, tasks
 from pipelines.data import dataset, examples, sources
 from pipelines.data.dataset import DATASETS, POINTER, Dataset, Pointer
 from pipelines.data.examples import Indices, Tally
@@ -246,7 +246,7 @@ def _take_over(held: Dataset, source: str, directory: Path) -> tuple[Manifest, s
             os.link(file, target)
         except OSError:  # another file system, or one without links
             shutil.copyfile(file, target)
-    return held.manifest, f"{source} ({_describe(held.manifest.task)})"
+    return held.manifest, f"{source} (task {tasks.describe(held.manifest.task)})"
 
 
 def _write_files(source: Source, eval_fraction: float, directory: Path) -> tuple[Manifest, str]:
@@ -276,7 +276,7 @@ def _write_files(source: Source, eval_fraction: float, directory: Path) -> tuple
             for file in sorted((directory / name).iterdir())
         },
     )
-    notes = "; ".join((_describe(source.task), *source.notes))
+    notes = "; ".join((f"task {tasks.describe(source.task)}", *source.notes))
     return manifest, f"{source.name} ({notes})"
 
 
@@ -328,20 +328,6 @@ def _check(task: Task, part: Part, indices: Indices, numbers: Indices) -> Iterat
         examples.check(task, batch, part.where, numbers[first : first + len(batch)])
         first += len(batch)
         yield batch
-
-
-def _describe(task: Task) -> str:
-    """What is learnt, such as "task photos: 2 classes, 96x96 colour"."""
-    if feature := task.pictures:
-        picture = feature.picture
-        assert picture is not None
-        inputs = f"{picture.width}x{picture.height} {'colour' if picture.channels == 3 else 'grey'}"
-    else:
-        inputs = f"{len(task.features)} {'feature' if len(task.features) == 1 else 'features'}"
-    head = task.head
-    outputs = f"{len(head.classes)} classes" if isinstance(head, Classification) else "a number"
-    words = (outputs, inputs) if task.pictures else (inputs, outputs)
-    return f"task {task.name}: {', '.join(words)}"
 
 
 def _publish(own: Dataset) -> Dataset:

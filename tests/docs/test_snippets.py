@@ -25,7 +25,9 @@ def test_both_languages_have_the_same_snippets_in_the_same_order():
     english, korean = ([address for address, _ in pages.blocks(g, "snippet")] for g in GUIDES)
 
     assert english == korean
-    assert {"modules/lite.py#rewrite", "pipelines/evaluation.py#lite_eval_config"} <= set(english)
+    assert {"modules/lite.py#rewrite", "pipelines/judging/evaluation.py#lite_eval_config"} <= set(
+        english
+    )
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.name)

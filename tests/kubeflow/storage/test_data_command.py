@@ -100,14 +100,16 @@ def test_push_and_ls(place: Place, dataset: Path, other: Path) -> None:
 
     head, *rows = succeed("data", "ls", place.uri).splitlines()
 
-    assert head.split() == ["name", "current", "pushed", "source", "train", "eval", "bytes"]
+    assert head.split() == ["name", "current", "pushed", "source", "task", "train", "eval", "bytes"]
     when = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d"
     source = f"/data/{'long' * 30}/images"
     assert len(rows) == 2
     assert re.fullmatch(
-        rf"{two} +current +{when} +{source} +800 +200 +{size_of(other):,} *", rows[0]
+        rf"{two} +current +{when} +{source} +mnist +800 +200 +{size_of(other):,} *", rows[0]
     )
-    assert re.fullmatch(rf"{one} +{when} +digits +1,438 +359 +{size_of(dataset):,} *", rows[1])
+    assert re.fullmatch(
+        rf"{one} +{when} +digits +mnist +1,438 +359 +{size_of(dataset):,} *", rows[1]
+    )
 
     succeed("data", "push", dataset, place.uri)
     rows = succeed("data", "ls", place.uri).splitlines()[1:]
