@@ -6,13 +6,13 @@ scales to the labels.
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 import tf_keras as keras
 
-from modules import mobilenet_v3
+from modules import mobilenet_v3, presets
 from modules.contract import ContractError
 from modules.task import Feature, Picture, Task, transformed
 
@@ -20,6 +20,9 @@ _SMALLEST_SIDE = 7
 """Pixels below which the preset `cnn` shrinks a picture no more."""
 
 _MOST_FILTERS = 64
+
+_MOST_JOINED = 5
+"""Tensors that XNNPACK joins at a time, measured with TensorFlow 2.16 and 2.21."""
 
 
 def build(task: Task, preset: str, mobilenet_options: Mapping[str, Any]) -> keras.Model:
@@ -47,7 +50,7 @@ def mlp(task: Task) -> keras.Model:
     after ten passes over 8,000 images.
     """
     inputs = _inputs(task)
-    outputs = inputs[0] if len(inputs) == 1 else keras.layers.Concatenate()(inputs)
+    outputs = join(inputs)
     for layer in (
         keras.layers.Dense(64, activation="relu"),
         keras.layers.Dropout(0.2),
@@ -126,14 +129,23 @@ def _inputs(task: Task) -> list[tf.Tensor]:
     return [_input(feature) for feature in task.features]
 
 
+def join(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Concatenate tensors `[batch, size]` in order, by operators that XNNPACK takes.
+
+    `keras.layers.Concatenate` makes one operator, which a phone's delegate leaves to a slower
+    kernel if it has more than five inputs.
+    """
+    while len(tensors) > 1:
+        groups = [tensors[i : i + _MOST_JOINED] for i in range(0, len(tensors), _MOST_JOINED)]
+        tensors = [keras.layers.Concatenate()(g) if len(g) > 1 else g[0] for g in groups]
+    return tensors[0]
+
+
 def _only_picture(task: Task, preset: str) -> tuple[Feature, Picture]:
-    feature = task.features[0]
-    if len(task.features) > 1 or not feature.picture:
-        names = ", ".join(feature.name for feature in task.features)
-        raise ContractError(
-            f"the preset {preset} takes one picture, and the task {task.name!r} has the features "
-            f"{names}: take the preset mlp, or a model of your own"
-        )
+    if misfit := presets.find_misfit(task, preset):
+        raise ContractError(misfit)
+    (feature,) = task.features
+    assert feature.picture
     return feature, feature.picture
 
 

@@ -1,11 +1,14 @@
 """The task that the settings name, and the one that a pipeline has."""
 
-from modules import mnist
+from modules import mnist, presets
 from modules.task import Classification, Task
 from pipelines import functions, settings
 from pipelines.errors import SettingsError
 
 _TOLD_BY_DATA = ("auto", "images", "table")
+
+_BOUNDS = {"classification": "min_accuracy", "regression": "max_error"}
+"""What bounds each kind of head, by its name in the settings' `evaluation`."""
 
 
 def find_named(choice: settings.Task) -> Task | None:
@@ -51,6 +54,30 @@ def resolve(choice: settings.Task, data: Task) -> Task:
     if difference := named.find_difference(data):
         raise SettingsError(f"the data is of another task than {choice.name}: {difference}")
     return named
+
+
+def check(choices: settings.Settings, task: Task) -> None:
+    """Refuse settings that do not fit the task of a pipeline.
+
+    Raises:
+      SettingsError: The preset or the augmentation needs a picture that the task does not have, or
+        the bound that is set is not for the task's head.
+    """
+    training, evaluation = choices.training, choices.evaluation
+    if not task.model and (misfit := presets.find_misfit(task, training.preset)):
+        raise SettingsError(f"training.preset is {training.preset}: {misfit}")
+    if training.augment != settings.Augment() and not task.pictures:
+        raise SettingsError(
+            f"training.augment changes pictures, and the task {task.name!r} has none: remove it"
+        )
+    fitting = _BOUNDS[task.head.kind]
+    for name in _BOUNDS.values():
+        is_set = getattr(evaluation, name) != getattr(settings.Evaluation(), name)
+        if is_set and name != fitting:
+            raise SettingsError(
+                f"evaluation.{name} is set, and the task {task.name!r} is a {task.head.kind}: set "
+                f"evaluation.{fitting} instead"
+            )
 
 
 def describe(task: Task) -> str:

@@ -21,9 +21,17 @@ def choose(settings: Settings) -> "tuple[Task, str]":
 
     Raises:
       SettingsError: The named task cannot be imported, is not that of the dataset, or is to be
-        told by data that nothing names.
+        told by data that nothing names; or the settings do not fit the task.
       DataError: `data.source` is no dataset of ours, and is to tell the task, or is damaged.
     """
+    from pipelines import tasks
+
+    task, why = _find(settings)
+    tasks.check(settings, task)
+    return task, why
+
+
+def _find(settings: Settings) -> "tuple[Task, str]":
     from pipelines import tasks
     from pipelines.data import dataset
 

@@ -64,7 +64,10 @@ def _run(
 ) -> None:
     reporter.send(events.Planned([_DATA, _COMPOSE]))
     # A user's task names functions of its own.
-    functions.find(settings, tasks.find_named(settings.task))
+    named = tasks.find_named(settings.task)
+    functions.find(settings, named)
+    if named:
+        tasks.check(settings, named)
     store = database.connect(layout.metadata) if layout.metadata.exists() else None
     # Spark has one context in a JVM: its job server fails a job that comes during another.
     wanted = 1 if settings.beam.runner == "spark" else settings.local.lanes
@@ -75,6 +78,7 @@ def _run(
     with reporter.step(_DATA) as note:
         dataset, how = prepare.prepare(settings.data, settings.task, layout.data, layout.outputs)
         task = tasks.resolve(settings.task, dataset.manifest.task)
+        tasks.check(settings, task)
         train, evaluation = dataset.manifest.count(TRAIN), dataset.manifest.count(EVAL)
         note.append(f"{how}: {train:,} for training, {evaluation:,} for evaluation")
     # Only now is the number of examples known.

@@ -130,6 +130,13 @@ def test_data_that_nothing_names_is_one_sentence(task):
     )
 
 
+@pytest.mark.parametrize("named", ["auto", "own_compiled.TASK"])
+def test_settings_that_do_not_fit_the_task_are_refused(own, photos, named):
+    values = {"data": {"source": str(photos)}, "task": named, "evaluation": {"max_error": 3}}
+    with pytest.raises(SettingsError, match=r"^evaluation\.max_error is set, and the task .* is a"):
+        compiled_task.choose(settings.validate(values))
+
+
 # ---------------------------------------------------------------- the command
 
 
@@ -186,4 +193,15 @@ def test_a_wrong_task_is_one_sentence(tmp_path, task, text, sentence):
     assert ended.stderr.startswith("tfx-mobile: ")
     assert sentence in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+    assert not os.path.exists(tmp_path / "pipeline.yaml")
+
+
+def test_the_command_refuses_settings_that_do_not_fit_the_task(tmp_path):
+    ended = compile_(tmp_path, "--set", "evaluation.max_error=3")
+
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "tfx-mobile: evaluation.max_error is set, and the task 'mnist' is a classification: set "
+        "evaluation.min_accuracy instead\n",
+    )
     assert not os.path.exists(tmp_path / "pipeline.yaml")

@@ -174,6 +174,27 @@ def test_a_wrong_task_is_refused_before_any_work(own, task, old, new, sentence):
     assert not made.layout.data.exists()
 
 
+@pytest.mark.parametrize(
+    ("task", "setting", "sentence"),
+    [
+        ("auto", "training.preset=cnn", "the preset cnn takes one picture and nothing else"),
+        ("auto", "evaluation.max_error=3", "evaluation.max_error is set, and the task 'wine' is a"),
+        ("own_task.TASK", "training.augment.flip=true", "training.augment changes pictures"),
+    ],
+)
+def test_settings_that_do_not_fit_the_task_are_refused_before_any_work(
+    own, task, setting, sentence
+):
+    made = run(own / "out", "--data", "wine", "--set", f"task={task}", "--set", setting, cwd=own)
+
+    assert made.completed.returncode == 2
+    assert sentence in made.completed.stderr
+    assert len(made.completed.stderr.splitlines()) == 1
+    assert not made.layout.pipeline.exists()
+    # Only the data tells the task that is not named.
+    assert made.layout.data.exists() == (task == "auto")
+
+
 def read_raw(made: Run, name: str):
     """Every example of the user's files: the inputs by feature's name, and the labels."""
     source = Path(made.arguments[3])

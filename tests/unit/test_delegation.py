@@ -1,5 +1,6 @@
 """The presets run on XNNPACK, and a model that does not is told by its operator."""
 
+import collections
 import functools
 import tempfile
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import tf_keras as keras
 
 from modules import lite, mnist, model, training
 from modules.examples import Examples
-from modules.task import transformed
+from modules.task import Classification, Feature, Task, transformed
 from pipelines import stack
 from pipelines.judging import delegation
 from tests.unit import transforms
@@ -117,6 +118,38 @@ def test_mobilenet_runs_on_xnnpack(tmp_path: Path) -> None:
     found = delegation.inspect(str(tmp_path / "lite" / lite.FILENAME))
     assert {"RESIZE_BILINEAR", "DEPTHWISE_CONV_2D", "HARD_SWISH"} <= set(found.operators)
     assert (found.remaining, found.warning()) == ([], None)
+
+
+@pytest.fixture(scope="module", params=[13, 40])
+def table(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple:
+    """The number of a table's features, and the preset `mlp` for it; it learns nothing."""
+    rng = np.random.default_rng(0)
+    features = tuple(Feature(f"f{i}") for i in range(request.param))
+    task = Task("table", features, "y", Classification(("a", "b", "c")))
+    columns = {f.name: rng.normal(5, 3, (60, 1)).astype(np.float32) for f in features}
+    data = transforms.Data(task, columns, rng.integers(0, 3, 60))
+    return request.param, transforms.untrained(tmp_path_factory.mktemp("table"), data)
+
+
+@pytest.mark.parametrize("quantization", QUANTIZATIONS)
+def test_mlp_of_a_table_runs_on_xnnpack(table: tuple, tmp_path: Path, quantization: str) -> None:
+    """Of the scaling, a subtraction and a multiplication for each feature are left."""
+    count, trained = table
+    lite.save(trained, str(tmp_path / "saved"))
+    options = lite.quantization_options(quantization, trained)
+    lite.rewrite(str(tmp_path / "saved"), str(tmp_path / "lite"), **options)
+    found = delegation.inspect(str(tmp_path / "lite" / lite.FILENAME))
+    computing = [name for name in found.operators if "QUANTIZE" not in name]
+    assert collections.Counter(computing) == {
+        "SUB": count,
+        "MUL": count,
+        "CONCATENATION": {13: 4, 40: 11}[count],
+        "FULLY_CONNECTED": 3,
+    }
+    if quantization == "dynamic" and LEGACY:
+        assert set(found.remaining) == {"FULLY_CONNECTED"}
+    else:
+        assert (found.remaining, found.warning()) == ([], None)
 
 
 def test_a_layer_that_computes_its_shape_is_named(

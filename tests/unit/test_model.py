@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tf_keras as keras
 
-from modules import mnist, model
+from modules import mnist, model, presets
 from modules.contract import ContractError
 from modules.task import Classification, Feature, Picture, Regression, Task
 from pipelines.settings import Training
@@ -22,6 +22,11 @@ SMALL = ("mlp", "cnn")
 def picture(height: int, width: int, channels: Any = 3, head: Any = CLASSES) -> Task:
     shape = (height, width, channels)
     return Task("photos", (Feature("photo", shape, picture=Picture(*shape)),), "kind", head)
+
+
+PHOTO = picture(4, 6).features[0]
+MIXED = Task("mixed", (PHOTO, Feature("size")), "kind", CLASSES)
+TWO = Task("two", (PHOTO, dataclasses.replace(PHOTO, name="back")), "kind", CLASSES)
 
 
 def predict(built: keras.Model, task: Task, count: int = 3, **how: Any) -> Any:
@@ -74,6 +79,18 @@ def test_mlp_takes_any_features(task: Task, count: int) -> None:
     assert built.input_names == [f"{feature.name}_xf" for feature in task.features]
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 6, 13, 40])
+def test_inputs_are_joined_in_order_by_five_at_most(count: int) -> None:
+    inputs = [keras.Input((1 + i % 2,)) for i in range(count)]
+    joined = keras.Model(inputs, model.join(inputs))
+    values = [np.full((2, 1 + i % 2), i, np.float32) for i in range(count)]
+    found = joined(values if count > 1 else values[0]).numpy()
+    np.testing.assert_array_equal(found, np.hstack(values))
+    layers = [layer for layer in joined.layers if isinstance(layer, keras.layers.Concatenate)]
+    assert all(2 <= len(layer.input) <= 5 for layer in layers)
+    assert len(layers) == {1: 0, 2: 1, 5: 1, 6: 2, 13: 4, 40: 11}[count]
+
+
 @pytest.mark.parametrize(
     ("task", "kernels", "parameters"),
     [
@@ -94,11 +111,21 @@ def test_cnn_has_a_stage_for_each_halving(task: Task, kernels: int, parameters: 
     assert predict(built, task).shape == (3, 3)
 
 
-@pytest.mark.parametrize("preset", ["cnn", "mobilenet"])
-@pytest.mark.parametrize("task", [TABLE, NUMBER])
-def test_pictures_are_needed(preset: str, task: Task) -> None:
-    with pytest.raises(ContractError, match=rf"the preset {preset} takes one picture.*preset mlp"):
+@pytest.mark.parametrize("preset", presets.FOR_PICTURES)
+@pytest.mark.parametrize(
+    ("task", "found"),
+    [(TABLE, "no picture"), (NUMBER, "no picture"), (MIXED, "2 features"), (TWO, "2 features")],
+)
+def test_one_picture_is_needed(preset: str, task: Task, found: str) -> None:
+    sentence = (
+        f"the preset {preset} takes one picture and nothing else, and the task {task.name!r} has "
+        f"{found}: take the preset mlp, or a model of your own"
+    )
+    with pytest.raises(ContractError, match=f"^{sentence}$"):
         model.build(task, preset, {})
+    assert presets.find_misfit(task, preset) == sentence
+    assert not presets.find_misfit(task, "mlp")
+    assert not presets.find_misfit(picture(4, 4), preset)
 
 
 @pytest.mark.parametrize("task", [picture(24, 20, 1), picture(40, 100, 3, Regression())])
@@ -133,6 +160,7 @@ def test_mobilenet_takes_weights_with_and_without_the_classes_of_imagenet(tmp_pa
 
 
 def test_settings_offer_every_preset() -> None:
+    assert set(model.PRESETS) == {"mlp", *presets.FOR_PICTURES}
     for preset in model.PRESETS:
         assert Training(preset=preset).preset == preset  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="preset"):

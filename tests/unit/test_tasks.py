@@ -107,10 +107,65 @@ def test_a_module_that_fails_names_its_line(module: Path, text: str, problem: st
 
 
 @pytest.mark.parametrize(
+    ("task", "values", "sentence"),
+    [
+        (
+            TABLE,
+            {"training": {"preset": "cnn"}},
+            "training.preset is cnn: the preset cnn takes one picture and nothing else, and the "
+            "task 'table' has no picture: take the preset mlp, or a model of your own",
+        ),
+        (
+            TABLE,
+            {"training": {"augment": {"shift": 0.1}}},
+            "training.augment changes pictures, and the task 'table' has none: remove it",
+        ),
+        (
+            TABLE,
+            {"evaluation": {"min_accuracy": 0.9}},
+            "evaluation.min_accuracy is set, and the task 'table' is a regression: set "
+            "evaluation.max_error instead",
+        ),
+        (
+            PHOTOS,
+            {"evaluation": {"max_error": 3}},
+            "evaluation.max_error is set, and the task 'photos' is a classification: set "
+            "evaluation.min_accuracy instead",
+        ),
+    ],
+)
+def test_settings_of_another_kind_of_task_are_refused(task, values, sentence) -> None:
+    with pytest.raises(SettingsError) as caught:
+        tasks.check(settings.validate(values), task)
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("task", "values"),
+    [
+        (TABLE, {}),
+        (TABLE, {"training": {"preset": "mlp"}, "evaluation": {"max_error": 3}}),
+        (TABLE, {"evaluation": {"min_accuracy": 0.8}}),  # the default
+        (dataclasses.replace(TABLE, model="mine.build"), {"training": {"preset": "cnn"}}),
+        (
+            PHOTOS,
+            {
+                "training": {"preset": "mobilenet", "augment": {"flip": True}},
+                "evaluation": {"min_accuracy": 0.5},
+            },
+        ),
+        (mnist.TASK, {"training": {"preset": "cnn"}}),
+    ],
+)
+def test_settings_that_fit_the_task(task, values) -> None:
+    tasks.check(settings.validate(values), task)
+
+
+@pytest.mark.parametrize(
     ("task", "words"),
     [
         (mnist.TASK, "mnist: 10 classes, 28x28 grey"),
-        (PHOTOS, "photos: 2 classes, 4x6 colour"),
+        (PHOTOS, "photos: 2 classes, 6x4 colour"),
         (TABLE, "table: 2 features, a number"),
         (dataclasses.replace(TABLE, features=(Feature("age"),)), "table: 1 feature, a number"),
     ],
