@@ -24,7 +24,7 @@ def _typed():
         lines = []
         for language, body in FENCE.findall(text):
             if language == "sh":
-                lines += body.splitlines()
+                lines += re.sub(r"\\\n\s*", "", body).splitlines()
             else:
                 lines += [line[2:] for line in body.splitlines() if line.startswith("$ ")]
         lines += INLINE.findall(FENCE.sub("", text))
