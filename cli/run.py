@@ -33,7 +33,7 @@ def run(
 
     \b
     tfx-mobile run --output demo
-    tfx-mobile run --output demo --data photos --set training.preset=cnn
+    tfx-mobile run --output demo --data photos --set training.preset=mobilenet
     tfx-mobile run --output demo --data houses --set task.table.label=price
     tfx-mobile run --output demo --set 'branches=[keras, lite, lite-int8]'
     """

@@ -1,9 +1,19 @@
-"""Which task a preset can learn, told before TensorFlow is loaded; `modules.model` builds them."""
+"""Which preset learns a task, told before TensorFlow is loaded; `modules.model` builds them."""
 
+from modules import mnist
 from modules.task import Task
+
+AUTO = "auto"
+"""In place of a preset: the one that `choose` gives."""
 
 FOR_PICTURES = ("cnn", "mobilenet")
 """The presets that take one picture and nothing else."""
+
+
+def choose(task: Task) -> str:
+    """The preset for a task: `cnn` for a picture, else `mlp`, which is upstream's for MNIST too."""
+    takes_picture = task.pictures is not None and len(task.features) == 1
+    return "cnn" if takes_picture and task.features != mnist.TASK.features else "mlp"
 
 
 def find_misfit(task: Task, preset: str) -> str:
@@ -11,7 +21,7 @@ def find_misfit(task: Task, preset: str) -> str:
 
     Args:
       task: What is to be learnt; its own model is not looked at.
-      preset: A key of `modules.model.PRESETS`.
+      preset: A key of `modules.model.PRESETS`, or `AUTO`.
 
     Returns:
       A sentence; empty if the preset can.

@@ -24,6 +24,7 @@ from tfx.proto import pusher_pb2, trainer_pb2
 from tfx.types.channel import BaseChannel
 
 from modules.task import Task
+from pipelines import tasks
 from pipelines.code import code_fingerprint
 from pipelines.components.comparison import BranchComparison
 from pipelines.components.example_gen import ExampleGen
@@ -70,6 +71,7 @@ class Run:
 
 def components(settings: Settings, task: Task, places: Places, run: Run) -> list[BaseComponent]:
     """The components of the DAG, in an order that runs."""
+    settings = tasks.settle(settings, task)
     example_gen = ExampleGen(places.examples, FILE_PATTERNS).with_id("example-gen")
     examples = example_gen.outputs["examples"]
     statistics_gen = StatisticsGen(examples=examples).with_id("statistics-gen")

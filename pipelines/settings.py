@@ -4,7 +4,7 @@ A settings file holds any part of this, which are the defaults:
 
     name: mnist
     data: {source: auto, eval_fraction: 0.2}
-    training: {preset: mlp, steps: 5000, batch_size: 40, learning_rate: 0.0015, seed: 1}
+    training: {preset: auto, steps: 5000, batch_size: 40, learning_rate: 0.0015, seed: 1}
     evaluation: {min_accuracy: 0.8}
     branches: [keras, lite]
 
@@ -187,8 +187,9 @@ class MobileNet(_Settings):
 class Training(_Settings):
     """How both branches are trained."""
 
-    preset: Literal["mlp", "cnn", "mobilenet"] = Field(
-        "mlp", description="the model: modules/model.py; cnn and mobilenet take pictures"
+    preset: Literal["auto", "mlp", "cnn", "mobilenet"] = Field(
+        "auto",
+        description="the model: modules/model.py; auto: cnn for pictures, mlp for tables and MNIST",
     )
     steps: int = Field(5000, ge=1, le=_INT32, description="training steps")
     eval_steps: int = Field(

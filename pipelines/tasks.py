@@ -80,6 +80,14 @@ def check(choices: settings.Settings, task: Task) -> None:
             )
 
 
+def settle(choices: settings.Settings, task: Task) -> settings.Settings:
+    """The settings with the task's preset in place of `auto`, as a report shows them."""
+    if choices.training.preset != presets.AUTO:
+        return choices
+    training = choices.training.model_copy(update={"preset": presets.choose(task)})
+    return choices.model_copy(update={"training": training})
+
+
 def describe(task: Task) -> str:
     """What is learnt from what, such as `photos: 2 classes, 96x96 colour`."""
     head = task.head

@@ -52,7 +52,7 @@ CLASSES = {"photos": PHOTO_CLASSES, "wine": WINE_CLASSES, "diabetes": None}
 """The names of the classes; None for a regression."""
 
 SETTINGS = {
-    "photos": ("training.preset=cnn", "training.steps=150", "evaluation.min_accuracy=0.8"),
+    "photos": ("training.steps=150", "evaluation.min_accuracy=0.8"),
     "wine": ("training.steps=300", "evaluation.min_accuracy=0.9"),
     "diabetes": ("training.steps=300", "evaluation.max_error=65"),
 }

@@ -32,7 +32,7 @@ def test_defaults_are_upstreams_example_with_two_branches() -> None:
     loaded = settings.load()
     assert (loaded.name, loaded.data.source, loaded.data.eval_fraction) == ("mnist", "auto", 0.2)
     training = loaded.training
-    assert (training.preset, training.steps, training.batch_size) == ("mlp", 5000, 40)
+    assert (training.preset, training.steps, training.batch_size) == ("auto", 5000, 40)
     assert (training.learning_rate, training.decay_rate) == (0.0015, 1.0)
     assert training.early_stopping_patience == 0
     assert loaded.evaluation.min_accuracy == 0.8
@@ -390,7 +390,7 @@ lite_branches = st.builds(
         name=names,
         training=st.builds(
             settings.Training,
-            preset=st.sampled_from(["mlp", "cnn"]),
+            preset=st.sampled_from(["auto", "mlp", "cnn"]),
             steps=st.integers(1, 10**6),
             learning_rate=st.floats(1.2e-38, 3.4e38),
             seed=st.integers(0, 2**32 - 1),

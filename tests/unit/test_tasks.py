@@ -172,3 +172,21 @@ def test_settings_that_fit_the_task(task, values) -> None:
 )
 def test_a_task_in_a_few_words(task: Task, words: str) -> None:
     assert tasks.describe(task) == words
+
+
+@pytest.mark.parametrize(
+    ("task", "preset"),
+    [
+        (mnist.TASK, "mlp"),
+        (PHOTOS, "cnn"),
+        (TABLE, "mlp"),
+        (dataclasses.replace(PHOTOS, features=(*PHOTOS.features, Feature("age"))), "mlp"),
+    ],
+    ids=["mnist", "photos", "table", "photos-and-a-number"],
+)
+def test_auto_is_the_preset_of_the_task(task: Task, preset: str) -> None:
+    settled = tasks.settle(settings.Settings(), task)
+    assert settled.training.preset == preset
+    assert settled == settings.validate({"training": {"preset": preset}})
+    named = settings.validate({"training": {"preset": "mobilenet"}})
+    assert tasks.settle(named, task) == named
