@@ -1,14 +1,20 @@
 """What the pages say of settings, exit codes and messages is what the code has."""
 
 import re
+from typing import get_args
 
 import pytest
 
+from kubeflow import parameters
 from pipelines import errors, settings
+from pipelines.data.manifest import Manifest
+from pipelines.report.build import ReportDocument
 from tests.docs import pages
 
 RUN_LOCALLY = pages.ROOT / "docs" / "run-locally.md"
 README = pages.ROOT / "README.md"
+KUBEFLOW = pages.ROOT / "docs" / "kubeflow.md"
+REPORT = pages.ROOT / "docs" / "report.md"
 
 
 def _rows(page, heading):
@@ -49,6 +55,26 @@ def test_the_branches_known_by_name_are_in_the_table():
     assert documented == [
         (b.name, b.kind, b.quantization) for b in settings.PRESET_BRANCHES.values()
     ]
+
+
+def test_the_parameters_of_a_run_are_in_the_table():
+    documented = [(name.strip("`"), d.strip("`")) for name, d, _ in _rows(KUBEFLOW, "parameter")]
+    known = [(p.name, p.setting) for p in parameters.PARAMETERS]
+
+    assert documented == [(parameters.DATA_URI, "kubeflow.data"), *known]
+
+
+def test_the_formats_are_those_that_are_written():
+    (report,) = [meaning for key, meaning in _rows(REPORT, "key") if key == "`format`"]
+
+    assert report.startswith(f"{ReportDocument.FORMAT}:")
+    assert f"The manifest (format {Manifest.FORMAT})" in RUN_LOCALLY.read_text(encoding="utf-8")
+
+
+def test_the_presets_are_in_the_table():
+    documented = [row[0].strip("`") for row in _rows(RUN_LOCALLY, "preset")]
+
+    assert documented == list(get_args(settings.Training.model_fields["preset"].annotation))
 
 
 def test_the_exit_codes_are_in_the_readme():
