@@ -102,7 +102,7 @@ def mobilenet(task: Task, alpha: float = 1.0, weights: str = "") -> keras.Model:
     """MobileNetV3-Small for one picture; see `modules.mobilenet_v3`.
 
     With `alpha` 1 it has 940,274 parameters for two classes, and TFLite files of 3.7 MB (float32)
-    and 1.1 MB (int8); with 0.75, 584,026 parameters. From random weights it told 48x48 patches of
+    and 1.2 MB (int8); with 0.75, 584,026 parameters. From random weights it told 48x48 patches of
     two photos apart without an error after 200 steps of 40, at 0.3 s a step on two busy cores.
     XNNPACK takes all of the float32 model, and of the int8 one all but its HARD_SWISH.
 

@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 
 from kubeflow import parameters
+from modules import presets
 from pipelines import errors, settings
 from pipelines.data.manifest import Manifest
 from pipelines.report.build import ReportDocument
@@ -74,7 +75,8 @@ def test_the_formats_are_those_that_are_written():
 def test_the_presets_are_in_the_table():
     documented = [row[0].strip("`") for row in _rows(RUN_LOCALLY, "preset")]
 
-    assert documented == list(get_args(settings.Training.model_fields["preset"].annotation))
+    choices = get_args(settings.Training.model_fields["preset"].annotation)
+    assert [presets.AUTO, *documented] == list(choices)
 
 
 def test_the_exit_codes_are_in_the_readme():
