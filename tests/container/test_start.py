@@ -11,10 +11,11 @@ from tests.container.engine import Engine
 EXECUTORS = """
 import json
 from tfx.utils import import_utils
+from modules import mnist
 from pipelines import dag, settings
 places = dag.Places(examples="examples", serving="serving")
 found = {}
-for component in dag.components(settings.Settings(), places, dag.Run("", "")):
+for component in dag.components(settings.Settings(), mnist.TASK, places, dag.Run("", "")):
     path = component.executor_spec.class_path
     found[component.id] = import_utils.import_class_by_path(path).__name__
 print(json.dumps(found))
