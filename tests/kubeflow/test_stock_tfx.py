@@ -75,14 +75,11 @@ def test_it_knows_no_executor_logs(bucket, example_gen, examples):
 
 
 def test_it_knows_no_object_store(bucket, example_gen):
-    """Before KFP 2.5 there are no logs among the outputs: the next obstacle shows.
-
-    `s3://` is not tried: Beam knows it where boto3 is installed, and then looks for AWS.
-    """
+    """Before KFP 2.5 there are no logs among the outputs: the next obstacle shows."""
     with pytest.raises(emulation.TaskFailed) as caught:
         run(bucket, stock(example_gen, "example-gen"), "2.4", f"minio://{bucket.name}/{DATA}")
 
-    assert "Unable to get filesystem from specified path" in str(caught.value)
+    assert "File system scheme 'minio' not implemented" in str(caught.value)
 
 
 def test_it_needs_the_types_that_kfp_erases(bucket, compiled, examples):
