@@ -7,7 +7,8 @@ import textwrap
 
 import pytest
 
-from pipelines import settings
+from modules import mnist
+from pipelines import settings, tasks
 from tests.pipeline.conftest import COMMAND, run, steps
 from tests.pipeline.test_interruptions import QUICK, end, start, wait_for
 
@@ -23,7 +24,7 @@ def finished(tmp_path_factory):
 
 def test_the_report_states_the_settings_and_data_of_its_run(finished):
     report = finished.report
-    told = settings.load(overrides=QUICK[-1:])
+    told = tasks.settle(settings.load(overrides=QUICK[-1:]), mnist.TASK)
     assert told.training.steps == 20
     assert report["settings"]["training"] == told.training.model_dump(mode="json")
     counts = report["dataset"]["class_counts"]

@@ -137,5 +137,6 @@ def test_an_output_below_the_data_is_no_part_of_it(tmp_path):
         notes.append(steps(wait_for(process, "data"))["data"])
         end(process, signal.SIGINT)
     assert list((tmp_path / "out").rglob("*.tfrecord.gz"))
-    expected = f"{tmp_path}: 48 for training, 12 for evaluation"
-    assert notes == [expected, expected.replace(": ", ", unchanged: ")]
+    read = f"{tmp_path} (task mnist: 10 classes, 28x28 grey)"
+    counts = "48 for training, 12 for evaluation"
+    assert notes == [f"{read}: {counts}", f"{read}, unchanged: {counts}"]
