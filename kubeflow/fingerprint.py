@@ -34,14 +34,14 @@ def run(executor_input: ExecutorInput) -> None:
         than the pipeline.
       StorageError: The store cannot be read.
     """
-    given = executor_input["inputs"]["parameterValues"]
+    parameter_values = executor_input["inputs"]["parameterValues"]
     data = invocation.inputs(executor_input).get(names.DATA_INPUT)
     if data is not None:
         uri, place = data["uri"], invocation.local_path(data)
     else:
-        uri = place = given[parameters.DATA_URI]
+        uri = place = parameter_values[parameters.DATA_URI]
     manifest = _find(uri, place)
-    _check_task(given, manifest, uri)
+    _check_task(parameter_values, manifest, uri)
     outputs = executor_input["outputs"]
     artifact = Path(invocation.local_path(invocation.outputs(executor_input)[names.DATASET]))
     files.write_text(artifact / MANIFEST, manifest.to_json())
@@ -76,7 +76,7 @@ def _find(uri: str, place: str) -> Manifest:
         ) from None
 
 
-def _check_task(given: Mapping[str, Any], manifest: Manifest, uri: str) -> None:
+def _check_task(parameter_values: Mapping[str, Any], manifest: Manifest, uri: str) -> None:
     """Refuse a dataset that the pipeline's models cannot learn.
 
     A pipeline that an earlier release compiled does not say its task, which was MNIST.
@@ -84,7 +84,8 @@ def _check_task(given: Mapping[str, Any], manifest: Manifest, uri: str) -> None:
     from modules import mnist
     from modules.task import Task
 
-    task = Task.from_dict(json.loads(given[names.TASK])) if names.TASK in given else mnist.TASK
+    content = parameter_values.get(names.TASK)
+    task = Task.from_dict(json.loads(content)) if content is not None else mnist.TASK
     if difference := task.find_difference(manifest.task):
         raise TaskError(
             f"task {names.FINGERPRINT_NODE}: {uri} holds a dataset of another task than the "

@@ -19,11 +19,11 @@ _ROUNDS = 4
 """Corrections of the inverse, each of which makes a wrong slope's error smaller."""
 
 _TOLERANCE = 0.01
-"""Of what a transform makes of the inverse, in units of transformed values or a part of them."""
+"""Largest error of the inverse, absolute below 1 and relative above, in transformed values."""
 
 _INT8_STEPS = 255
 _LARGEST_STEP = 0.5
-"""Of int8, in standard deviations of a column."""
+"""Largest step of int8, in standard deviations of a column."""
 
 
 def find_raw(trained: training.Trained) -> Arrays:

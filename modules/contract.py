@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from modules.task import Classification, Task
 
 _STEPS = 256
-"""Of an int8 softmax, from 0 to 1."""
+"""Steps of an int8 softmax from 0 to 1."""
 
 _SUM_TOLERANCE = 0.01
 """How far a row of probabilities in floating point may be from 1."""

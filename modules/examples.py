@@ -11,7 +11,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx.components.trainer.fn_args_utils import DataAccessor
 from tfx_bsl.tfxio import dataset_options
 
-from modules.task import Classification, Task, transformed
+from modules.task import Task, transformed
 
 _READ_BATCH = 1024
 _ALIGNMENT = 64
@@ -97,14 +97,14 @@ class Split:
             count += len(parts[-1])
             if count >= most:
                 break
-        found: NDArray[Any] = np.concatenate([np.empty(0, self._label_dtype), *parts])
+        found: NDArray[Any] = np.concatenate([np.empty(0, self.task.head.label_dtype), *parts])
         return found[:most]
 
     def read(self, count: int) -> Examples:
         """The first `count` examples, or all there are, held in memory once."""
         sizes = {transformed(feature.name): feature.size for feature in self.task.features}
         arrays = {name: _allocate(count, size) for name, size in sizes.items()}
-        labels = np.empty(count, self._label_dtype)
+        labels = np.empty(count, self.task.head.label_dtype)
         filled = 0
         for features, batch_labels in self.in_order():
             end = min(filled + len(batch_labels), count)
@@ -156,10 +156,6 @@ class Split:
     ) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
         names = [transformed(feature.name) for feature in self.task.features]
         return {name: features[name] for name in names}, tf.reshape(labels, [-1])
-
-    @property
-    def _label_dtype(self) -> type[np.generic]:
-        return np.int64 if isinstance(self.task.head, Classification) else np.float32
 
 
 def _allocate(rows: int, columns: int) -> NDArray[np.float32]:

@@ -12,8 +12,9 @@ _LEAST_SIDE = 96
 """Pixels. Below 32 Keras does not build the network, and its last maps have 1/32 of the side."""
 
 _MOMENTUM = 0.9
-"""Of the moving averages, which serving takes in place of a batch's own. Keras' 0.999 is for many
-thousands of steps: after 200, the averages are still those of the start, and accuracy is chance."""
+"""Momentum of the moving averages, which serving takes in place of a batch's own. Keras' 0.999 is
+for many thousands of steps: after 200, they are still those of the start, and accuracy is
+chance."""
 
 
 def outputs(flat: tf.Tensor, picture: Picture, count: int, alpha: float, weights: str) -> tf.Tensor:

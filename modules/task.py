@@ -71,6 +71,7 @@ class Classification:
     """
 
     kind: ClassVar = "classification"
+    label_dtype: ClassVar = "int64"
     classes: tuple[str, ...]
 
     @property
@@ -88,6 +89,7 @@ class Regression:
     """
 
     kind: ClassVar = "regression"
+    label_dtype: ClassVar = "float32"
     unit: str = ""
 
     @property

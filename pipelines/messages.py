@@ -4,12 +4,14 @@ Beam puts the whole trace of a worker into the message, TensorFlow the name of i
 password, and some say nothing at all.
 """
 
+import itertools
 import os
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 _LONGEST = 600  # characters
+_LISTED = 10
 _LONGEST_OF_SERVER = 400  # characters
 _TRACE = "Traceback (most recent call last):"
 _WRAPPER = re.compile(r"\{\{\w+ [^{}]*\}\}\s*")
@@ -52,6 +54,13 @@ def describe(error: BaseException) -> str:
     message = next((line for line in map(_clean, lines) if line), "")
     name = type(error).__name__
     return _shorten(f"{name}: {mask_secrets(message)}" if message else name)
+
+
+def list_first(texts: Collection[str]) -> str:
+    """The first ten texts, and how many more there are."""
+    more = len(texts) - _LISTED
+    listed = ", ".join(itertools.islice(texts, _LISTED))
+    return f"{listed} and {more:,} more" if more > 0 else listed
 
 
 def chain(error: BaseException) -> list[BaseException]:

@@ -37,6 +37,9 @@ from pipelines.yaml_text import Document, Location
 BASELINE = "keras"
 """The branch that every other one is compared with."""
 
+BUILT_IN_SOURCES = ("auto", "digits", "mnist")
+"""Values of `data.source` that are no directories. Their examples are MNIST's."""
+
 _INT32 = 2**31 - 1
 """Largest number of steps and examples: TFX keeps steps in an int32."""
 _INT64 = 2**63 - 1

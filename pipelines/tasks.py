@@ -5,7 +5,8 @@ from modules.task import Classification, Task
 from pipelines import functions, settings
 from pipelines.errors import SettingsError
 
-_TOLD_BY_DATA = ("auto", "images", "table")
+TOLD_BY_DATA = ("auto", "images", "table")
+"""Names in the settings for which the data tells the task."""
 
 _BOUNDS = {"classification": "min_accuracy", "regression": "max_error"}
 """What bounds each kind of head, by its name in the settings' `evaluation`."""
@@ -17,9 +18,9 @@ def find_named(choice: settings.Task) -> Task | None:
     Raises:
       SettingsError: The dotted path leads to no task.
     """
-    if choice.name in _TOLD_BY_DATA:
+    if choice.name in TOLD_BY_DATA:
         return None
-    if choice.name == "mnist":
+    if choice.name == mnist.TASK.name:
         return mnist.TASK
     return load(choice.name)
 

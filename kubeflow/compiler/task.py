@@ -4,13 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import DataError, DocumentError, SettingsError
-from pipelines.settings import Settings
+from pipelines.settings import BUILT_IN_SOURCES, Settings
 
 if TYPE_CHECKING:
     from modules.task import Task
-
-_NAMED_SOURCES = ("auto", "digits", "mnist")
-"""Sources of MNIST, which are no directories."""
 
 
 def choose(settings: Settings) -> "tuple[Task, str]":
@@ -37,7 +34,7 @@ def _find(settings: Settings) -> "tuple[Task, str]":
 
     choice, source = settings.task, settings.data.source
     named = tasks.find_named(choice)
-    if source not in _NAMED_SOURCES:
+    if source not in BUILT_IN_SOURCES:
         try:
             data = dataset.load(Path(source)).manifest.task
         except DocumentError as error:

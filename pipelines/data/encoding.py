@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modules.task import Classification, Task
+from modules.task import Task
 from pipelines.data.source import Batch
 
 _FLOATS, _INTEGERS = 2, 3
@@ -23,20 +23,18 @@ _FLOATS, _INTEGERS = 2, 3
 def encode(task: Task, batch: Batch) -> list[bytes]:
     """Serialize each example: all features of the task and the label, and nothing else."""
     columns = {
-        feature.name: _encode_entries(
-            feature.name, batch.features[feature.name], feature.dtype == "float32"
-        )
+        feature.name: _encode_entries(feature.name, batch.features[feature.name], feature.dtype)
         for feature in task.features
     }
-    is_float = not isinstance(task.head, Classification)
-    columns[task.label] = _encode_entries(task.label, batch.labels[:, np.newaxis], is_float)
+    labels = batch.labels[:, np.newaxis]
+    columns[task.label] = _encode_entries(task.label, labels, task.head.label_dtype)
     entries = (b"".join(entry) for entry in zip(*map(columns.get, sorted(columns)), strict=True))
     return [_field(1, entry) for entry in entries]
 
 
-def _encode_entries(name: str, values: NDArray[Any], is_float: bool) -> Iterable[bytes]:
+def _encode_entries(name: str, values: NDArray[Any], dtype: str) -> Iterable[bytes]:
     """The entry of a feature in the map `Features.feature`, of each example."""
-    if not is_float:
+    if dtype == "int64":
         return [_encode_integers(name, tuple(row)) for row in values.tolist()]
     width = 4 * values.shape[1]
     # All entries have the same length, hence the same head.

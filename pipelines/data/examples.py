@@ -39,7 +39,7 @@ class Tally:
         """Count examples that were checked."""
         if not len(batch):
             return
-        values = [_little_endian(batch.features[f.name], f) for f in self._task.features]
+        values = [_little_endian(batch.features[f.name], f.dtype) for f in self._task.features]
         if len(values) == 1:
             self._digest.update(values[0].data)
         else:
@@ -67,7 +67,7 @@ class Tally:
         """The manifest's entry of the split."""
         digest = self._digest.copy()
         labels = self.labels
-        digest.update(labels.astype("<f4" if _is_number(self._task) else "<i8").data)
+        digest.update(_little_endian(labels, self._task.head.label_dtype).data)
         return Split(
             count=len(labels),
             class_balance=_count_classes(self._task, labels),
@@ -221,12 +221,8 @@ def _check_feature(
         )
 
 
-def _little_endian(values: NDArray[Any], feature: Feature) -> NDArray[Any]:
-    return np.ascontiguousarray(values, "<f4" if feature.dtype == "float32" else "<i8")
-
-
-def _is_number(task: Task) -> bool:
-    return not isinstance(task.head, Classification)
+def _little_endian(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+    return np.ascontiguousarray(values, np.dtype(dtype).newbyteorder("<"))
 
 
 def _count_classes(task: Task, labels: NDArray[Any]) -> dict[str, int]:

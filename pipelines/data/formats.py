@@ -27,8 +27,9 @@ _NO_PICTURES = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 _PARQUET = b"PAR1"
 """Parquet's first four bytes, and its last: parquet-format, README."""
 
-_COMPRESSIONS = {"GZIP": (b"\x1f\x8b", 31), "ZLIB": (b"\x78", 15)}
-"""TensorFlow's names: the first bytes, and the window size by which zlib knows the format."""
+WINDOWS = {"GZIP": 31, "ZLIB": 15}
+"""The window sizes by which zlib knows a compression, under TensorFlow's name of it."""
+_FIRST_BYTES = {"GZIP": b"\x1f\x8b", "ZLIB": b"\x78"}
 
 
 class Format(Enum):
@@ -109,11 +110,16 @@ def _is_records(content: bytes) -> bool:
     """
     if len(content) < _LENGTH.size:
         return False
+    _, stored = _LENGTH.unpack_from(content)
+    return bool(stored == compute_checksum(content[:8]))
+
+
+def compute_checksum(content: bytes) -> int:
+    """The masked CRC32C of TFRecords."""
     import google_crc32c
 
-    _, stored = _LENGTH.unpack_from(content)
-    crc = google_crc32c.value(content[:8])
-    return bool(stored == ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+    crc = google_crc32c.value(content)
+    return int(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def _is_idx(content: bytes) -> bool:
@@ -138,8 +144,8 @@ def inflate(head: bytes) -> dict[str, bytes]:
       head: The file's first bytes.
     """
     inflated = {}
-    for name, (magic, window) in _COMPRESSIONS.items():
-        if head.startswith(magic):
+    for name, window in WINDOWS.items():
+        if head.startswith(_FIRST_BYTES[name]):
             with contextlib.suppress(zlib.error):
                 inflated[name] = zlib.decompressobj(window).decompress(head, _HEAD)
     return inflated

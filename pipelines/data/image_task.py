@@ -6,7 +6,7 @@ from typing import Literal
 
 from modules import mnist
 from modules.task import Classification, Feature, Picture, Task
-from pipelines import settings
+from pipelines import messages, settings
 from pipelines.data import classes, headers, naming, pixels
 from pipelines.data.headers import Header
 from pipelines.errors import DataError
@@ -116,11 +116,9 @@ def _check(task: Task, images: Iterable[Header], choice: settings.Images) -> Non
     names = set(classes.of_task(task))
     for image in images:
         if (label := classes.label(image.file)) not in names:
-            shown = ", ".join(classes.of_task(task)[:10])
-            more = f" and {len(names) - 10} more" if len(names) > 10 else ""
             raise DataError(
                 f"{image.file.path} lies in a folder called {label!r}, which is no class of the "
-                f"task {task.name}: its classes are {shown}{more}"
+                f"task {task.name}: its classes are {messages.list_first(classes.of_task(task))}"
             )
 
 

@@ -25,7 +25,7 @@ NAME_PATTERN = "[0-9a-f]{16}"
 _NAME_DIGITS = 16
 _SHARD = re.compile(r"(train|eval)/data(-\d{5}-of-(\d{5}))?\.tfrecord\.gz")
 _FORMAT_WITHOUT_TASK = 2
-"""Of the releases that knew no task but MNIST."""
+"""The format of the releases that knew no task but MNIST."""
 
 _M = TypeVar("_M", bound="Manifest")
 

@@ -4,7 +4,10 @@ import re
 from pathlib import PurePath
 from typing import Literal
 
-_NAMES_OF_OTHERS = {"auto", "images", "mnist", "table"}
+from modules import mnist
+from pipelines import tasks
+
+_NAMES_OF_OTHERS = {*tasks.TOLD_BY_DATA, mnist.TASK.name}
 """What the setting `task` takes beside dotted paths."""
 
 _LENGTH = 40

@@ -15,15 +15,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import google_crc32c
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from modules import mnist
-from modules.task import Classification, Task
+from modules.task import Task
 from pipelines import files as files_module
+from pipelines import messages
 from pipelines.data import examples, formats
 from pipelines.data.encoding import encode
 from pipelines.data.examples import Tally
@@ -39,9 +39,6 @@ _HEAD_BYTES = 1024
 """Bytes that tell the compression."""
 _HEAD = struct.Struct("<QI")
 _CHECKSUM = struct.Struct("<I")
-_WINDOWS = {"GZIP": 31, "ZLIB": 15}
-"""zlib's window sizes, by which it knows the format."""
-_SHOWN = 10
 _KINDS = {"bytes_list": "texts", "float_list": "floats", "int64_list": "integers"}
 _MEND = "write the examples again, or name another task with `task: my_task.TASK`"
 
@@ -145,13 +142,13 @@ class Records:
 
     def _parse(self, chunk: "_Chunk") -> Batch:
         types = {feature.name: (feature.size, feature.dtype) for feature in self.task.features}
-        values = _parse(chunk, {**types, self.task.label: (1, _label_type(self.task))})
+        values = _parse(chunk, {**types, self.task.label: (1, self.task.head.label_dtype)})
         batch = Batch(values, values.pop(self.task.label)[:, 0])
         examples.check(self.task, batch, str(chunk.file), chunk.numbers)
         return batch
 
     def _parse_label(self, chunk: "_Chunk") -> NDArray[Any]:
-        values = _parse(chunk, {self.task.label: (1, _label_type(self.task))})
+        values = _parse(chunk, {self.task.label: (1, self.task.head.label_dtype)})
         labels = values[self.task.label][:, 0]
         examples.check_labels(self.task, labels, str(chunk.file), chunk.numbers)
         return labels
@@ -226,7 +223,7 @@ def _read_chunks(path: Path, file: Path | None = None) -> Iterator[_Chunk]:
     compression = formats.compression(head[:_HEAD_BYTES])
     try:
         if compression:
-            blocks = _inflate(blocks, _WINDOWS[compression])
+            blocks = _inflate(blocks, formats.WINDOWS[compression])
         first = 0
         for records in _group(_split_records(blocks)):
             numbers = np.arange(first, first + len(records))
@@ -273,26 +270,20 @@ def _split_records(blocks: Iterable[bytes]) -> Iterator[bytes]:
         start = 0
         while len(buffer) - start >= _HEAD.size:
             length, checksum = _HEAD.unpack_from(buffer, start)
-            if checksum != _compute_checksum(bytes(buffer[start : start + 8])):
+            if checksum != formats.compute_checksum(bytes(buffer[start : start + 8])):
                 raise EOFError
             content = start + _HEAD.size
             end = content + length
             if end + _CHECKSUM.size > len(buffer):
                 break
             record = bytes(buffer[content:end])
-            if _CHECKSUM.unpack_from(buffer, end) != (_compute_checksum(record),):
+            if _CHECKSUM.unpack_from(buffer, end) != (formats.compute_checksum(record),):
                 raise EOFError
             yield record
             start = end + _CHECKSUM.size
         del buffer[:start]
     if buffer:
         raise EOFError
-
-
-def _compute_checksum(content: bytes) -> int:
-    """The masked CRC32C of TFRecords."""
-    crc = google_crc32c.value(content)
-    return int(((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def _group(records: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -307,10 +298,6 @@ def _group(records: Iterable[bytes]) -> Iterator[list[bytes]]:
             group, size = [], 0
     if group:
         yield group
-
-
-def _label_type(task: Task) -> str:
-    return "int64" if isinstance(task.head, Classification) else "float32"
 
 
 def _parse(chunk: _Chunk, types: Mapping[str, tuple[int, str]]) -> dict[str, NDArray[Any]]:
@@ -376,8 +363,7 @@ def _check_features(part: Records) -> None:
                 found = sorted(tf.train.Example.FromString(chunk.records[0]).features.feature)
                 if found and wanted.isdisjoint(found):
                     raise DataError(
-                        f"{file} holds tf.Examples with the features {', '.join(found[:_SHOWN])}"
-                        f"{f' and {len(found) - _SHOWN} more' if len(found) > _SHOWN else ''}, "
+                        f"{file} holds tf.Examples with the features {messages.list_first(found)}, "
                         f"which are not those of the task {part.task.name}: describe them in a "
                         "module and name it with `task: my_task.TASK`"
                     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from modules.task import Classification, Task
+from modules.task import Task
 from pipelines.data.source import Batch
 
 _BATCH = 1024
@@ -49,6 +49,5 @@ def reorder(
 
 
 def _row_type(task: Task) -> np.dtype[Any]:
-    label = np.int64 if isinstance(task.head, Classification) else np.float32
     features = [(f.name, np.dtype(f.dtype), (f.size,)) for f in task.features]
-    return np.dtype([*features, (task.label, np.dtype(label))])
+    return np.dtype([*features, (task.label, np.dtype(task.head.label_dtype))])

@@ -23,7 +23,6 @@ from pipelines.errors import DataError, DocumentError
 from pipelines.walk import Entry
 
 _SECONDS_TO_SPARE = 15.0
-_BUILT_IN = {"auto", "digits", "mnist"}
 _MEND = "write the dataset again with `tfx-mobile data --output DIRECTORY`"
 
 _FORMATS = {"images": Format.IMAGE, "table": Format.TABLE}
@@ -44,7 +43,7 @@ def find(data: settings.Data, choice: settings.Task, outputs: Collection[Path] =
       SettingsError: The named task cannot be imported.
     """
     wanted = tasks.find_named(choice)
-    if data.source in _BUILT_IN:
+    if data.source in settings.BUILT_IN_SOURCES:
         found = _open_built_in(data.source)
     else:
         found = _open_folder(survey(find_directory(data.source), outputs), choice, wanted)
@@ -59,7 +58,7 @@ def find_dataset(data: settings.Data, choice: settings.Task) -> Dataset | None:
       DataError: There is nothing, or the dataset is damaged or of another task.
       SettingsError: As `find`.
     """
-    if data.source in _BUILT_IN:
+    if data.source in settings.BUILT_IN_SOURCES:
         return None
     place = find_directory(data.source)
     held = _find_dataset(place)
@@ -88,7 +87,7 @@ def identify(
     requested: dict[str, Any] = {**data.model_dump(), "task": choice.model_dump()}
     if wanted := tasks.find_named(choice):
         requested["named"] = wanted.data.to_dict()
-    if data.source not in _BUILT_IN:
+    if data.source not in settings.BUILT_IN_SOURCES:
         directory = Path(os.path.realpath(find_directory(data.source)))
         requested["source"] = str(directory)
         held = _find_dataset(directory)

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from modules.task import Feature, Task
+from pipelines import messages
 from pipelines.data.table_files import TableFile
 from pipelines.errors import DataError
 
@@ -12,7 +13,6 @@ _LABELS = ("label", "target", "class", "y")
 _INDEX = re.compile(r"\s*|Unnamed: \d+|__index_level_\d+__")
 """What pandas calls an index that it writes as a column."""
 _NUMBER = re.compile(r"[-+\d.eE\s]*\d[-+\d.eE\s]*")
-_SHOWN = 10
 
 
 def find_common(files: Sequence[TableFile]) -> Sequence[str]:
@@ -71,7 +71,7 @@ def find_label(file: TableFile, names: Mapping[str, str], chosen: str, wanted: T
     Raises:
       DataError: There is no such column, or none or several that look like it.
     """
-    known = f"the columns of {file.path} are {join(names)}"
+    known = f"the columns of {file.path} are {messages.list_first(names)}"
     if chosen:
         column = _find(chosen, names)
         if column is None:
@@ -87,7 +87,11 @@ def find_label(file: TableFile, names: Mapping[str, str], chosen: str, wanted: T
         return column
     found = [column for column in names if column.strip().lower() in _LABELS]
     if len(found) != 1:
-        what = f"{join(found)} may each be the label" if found else "none of them is called label"
+        what = (
+            f"{messages.list_first(found)} may each be the label"
+            if found
+            else "none of them is called label"
+        )
         raise DataError(f"{known}, and {what}: set task.table.label to the column to predict")
     return found[0]
 
@@ -112,17 +116,10 @@ def find_inputs(
             raise DataError(
                 f"{file.path} has no column {needed[columns.index(None)]!r}, which the feature "
                 f"{feature.name!r} of the task {task.name} needs: its columns are "
-                f"{join(candidates)}"
+                f"{messages.list_first(candidates)}"
             )
         inputs[feature] = [column for column in columns if column is not None]
     return inputs
-
-
-def join(texts: Sequence[str] | Mapping[str, str]) -> str:
-    """The first texts of many."""
-    shown = list(texts)[:_SHOWN]
-    more = len(texts) - len(shown)
-    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def _check_names(file: TableFile) -> None:

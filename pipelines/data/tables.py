@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modules.task import Classification, Feature, Task
-from pipelines import settings
+from pipelines import messages, settings
 from pipelines.data import naming, table_cells, table_columns, table_files, table_labels
 from pipelines.data.source import Batch, Source
 from pipelines.data.table_files import TableFile
@@ -149,7 +149,7 @@ def _describe(
     renamed = [f"{column} to {name}" for column, name in used.items() if column != name]
     ignored = [column for column in names if column not in used]
     if renamed:
-        notes.append(f"columns renamed: {table_columns.join(renamed)}")
+        notes.append(f"columns renamed: {messages.list_first(renamed)}")
     if ignored:
-        notes.append(f"columns left out: {table_columns.join(ignored)}")
+        notes.append(f"columns left out: {messages.list_first(ignored)}")
     return notes

@@ -11,7 +11,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from modules.task import Task
-from pipelines.judging import heads
 
 _LARGEST_BATCH = 1024
 _BATCH_BYTES = 64_000_000
@@ -59,6 +58,6 @@ def _records(split_uri: str) -> tf.data.Dataset:
 
 def _parse(serialized: NDArray[np.object_], task: Task) -> Examples:
     spec = {f.name: tf.io.FixedLenFeature(f.shape, f.dtype) for f in task.features}
-    spec[task.label] = tf.io.FixedLenFeature([], heads.of(task).label_dtype)
+    spec[task.label] = tf.io.FixedLenFeature([], task.head.label_dtype)
     parsed = {name: t.numpy() for name, t in tf.io.parse_example(serialized, spec).items()}
     return Examples(serialized, parsed, parsed.pop(task.label))

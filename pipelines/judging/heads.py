@@ -21,7 +21,6 @@ class Head(Protocol):
     """How models of one task are judged and shown.
 
     Attributes:
-      label_dtype: Of the label in a `tf.Example`.
       slices_by_label: Whether the Evaluator judges the examples of each label on their own.
       draws_confusion: Whether each branch has a matrix that KFP's UI draws.
       loss: The name of the loss among the Evaluator's metrics.
@@ -31,7 +30,6 @@ class Head(Protocol):
       paired_type: The document's part for a branch against the baseline.
     """
 
-    label_dtype: str
     slices_by_label: bool
     draws_confusion: bool
     loss: str

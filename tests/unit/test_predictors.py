@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from modules.task import Feature, Task
-from pipelines.judging import examples, heads, predictors
+from pipelines.judging import examples, predictors
 from tests.unit import exported
 from tests.unit.exported import CULTIVARS, PHOTOS, YIELD
 
@@ -69,7 +69,7 @@ def test_examples_come_in_the_order_of_the_files(
     tmp_path: Path, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     features = exported.make_features(task, 7)
-    labels = np.array([1, 0, 1, 1, 0, 0, 1], heads.of(task).label_dtype)
+    labels = np.array([1, 0, 1, 1, 0, 0, 1], task.head.label_dtype)
     exported.write_examples(tmp_path, task, features, labels)
     split = str(tmp_path / "Split-eval")
     monkeypatch.setattr(examples, "_LARGEST_BATCH", 3)

@@ -7,17 +7,11 @@ from pathlib import Path
 import pytest
 
 from modules import mnist
-from modules.task import Classification, Feature, Picture, Regression, Task
+from modules.task import Feature, Task
 from pipelines import settings, tasks
 from pipelines.errors import SettingsError
+from tests.unit.test_task import PHOTOS, TABLE
 
-PHOTOS = Task(
-    "photos",
-    (Feature("image", (4, 6, 3), picture=Picture(4, 6, 3)),),
-    "label",
-    Classification(("cat", "dog")),
-)
-TABLE = Task("table", (Feature("age"), Feature("steps", dtype="int64")), "risk", Regression("%"))
 MODULE = """
 from modules.task import Classification, Feature, Task
 

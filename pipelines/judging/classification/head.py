@@ -24,7 +24,6 @@ SHOWN = 60
 class ClassificationHead:
     """How a classifier is judged and shown."""
 
-    label_dtype = "int64"
     slices_by_label = True
     draws_confusion = True
     loss = "sparse_categorical_crossentropy"

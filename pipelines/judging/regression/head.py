@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 _SHOWN = 20
 """How many of the examples that differ most the document and the page hold."""
 _POINTS = 500
-"""Of a branch's plot."""
+"""Most points in a branch's plot."""
 
 
 class RegressionHead:
     """How a regression is judged and shown."""
 
-    label_dtype = "float32"
     slices_by_label = False
     draws_confusion = False
     loss = "mean_squared_error"
